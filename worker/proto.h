@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What control and a worker say to each other: messages of one fixed struct
+ * over a SOCK_SEQPACKET socket pair, one message a packet, file descriptors
+ * beside it (SCM_RIGHTS). Control asks and the worker answers every request
+ * once, with PROTO_REPLY and the request's cookie; the worker speaks unasked
+ * only to say that a ring is broken (PROTO_BROKEN).
+ *
+ * Both ends are built from one tree; PROTO_VERSION in the first message
+ * (PROTO_HELLO, worker to control) refuses a mixed installation.
+ *
+ * The worker finds the socket as descriptor PROTO_FD. When it reads end of
+ * file there, control has gone: it goes on serving (recovery: DESIGN 3).
+ */
+#ifndef WORKER_PROTO_H
+#define WORKER_PROTO_H
+
+#include <stdint.h>
+
+#define PROTO_VERSION  1
+#define PROTO_FD       3
+#define PROTO_FDS_MAX  2
+#define PROTO_TEXT_MAX 200
+
+enum proto_type {
+	PROTO_HELLO = 1,   /* worker: u.hello */
+	PROTO_REPLY,       /* worker: rc, text; u.stats after PROTO_STATS */
+	PROTO_BROKEN,      /* worker: controller, text: this ring was stopped */
+	PROTO_SCSI_OPEN,   /* control: controller, u.ring: connect a ring */
+	PROTO_SCSI_CLOSE,  /* control: controller: finish what is in flight,
+			      unmap, unbind; its LUNs stay */
+	PROTO_LUN_ADD,     /* control: controller, addr, u.lun; fds[0] storage
+			      (absent for kind "null"), fds[1] state file */
+	PROTO_LUN_DEL,     /* control: controller, addr */
+	PROTO_SCSI_FORGET, /* control: controller: close and drop its LUNs */
+	PROTO_STATS,       /* control: controller */
+	PROTO_LOG_LEVEL,   /* control: u.level (syslog priority) */
+};
+
+/* A LUN's place on its controller: the last three parts of VDEV H:C:T:L. */
+struct proto_addr {
+	uint16_t channel, target, lun;
+	uint16_t pad;
+};
+
+struct proto_ring {
+	uint32_t gref;        /* ring-ref */
+	uint32_t port;        /* event-channel of the frontend */
+	uint32_t segs_max;    /* feature-sg-grant as announced */
+	uint32_t pad;
+};
+
+#define PROTO_LUN_READ_ONLY  (1u << 0)
+#define PROTO_LUN_DISCARD    (1u << 1) /* storage can deallocate */
+#define PROTO_LUN_ZERO       (1u << 2) /* storage can zero a range itself */
+#define PROTO_LUN_DIRECT     (1u << 3) /* descriptor was opened O_DIRECT */
+#define PROTO_LUN_ROTATIONAL (1u << 4)
+#define PROTO_LUN_SHARED     (1u << 5) /* other guests use it too */
+
+struct proto_lun {
+	char kind[16];        /* lun type: "emulated" */
+	char storage[16];     /* storage driver: "file", "null" */
+	uint64_t size;        /* bytes, a multiple of block_size */
+	uint32_t block_size;  /* logical: 512 or 4096 */
+	uint32_t phys_size;   /* physical block size, bytes */
+	uint32_t align;       /* O_DIRECT alignment of offset and length */
+	uint32_t flags;       /* PROTO_LUN_* */
+	uint32_t discard_granularity; /* bytes, 0 = block_size */
+	uint32_t pad;
+	uint64_t naa;         /* NAA identifier, VPD 83 */
+	uint64_t initiator;   /* persistent identity of guest and controller */
+	char serial[32];      /* unit serial number, VPD 80 */
+	char product[20];     /* INQUIRY product, at most 16 characters */
+};
+
+/* Counters since the controller was opened; all monotonic. */
+struct proto_stats {
+	uint64_t requests, responses, guest_errors;
+	uint64_t read_ops, read_bytes, write_ops, write_bytes;
+	uint64_t wakeups, notifies, copies;
+	uint32_t inflight, luns;
+};
+
+struct proto_hello {
+	uint32_t version;
+	uint32_t pid;
+};
+
+struct proto_msg {
+	uint32_t type;       /* enum proto_type */
+	uint32_t cookie;     /* control's; echoed in the reply */
+	uint32_t controller; /* U: the H of VDEV */
+	int32_t rc;          /* REPLY: 0 or negative errno */
+	struct proto_addr addr;
+	union {
+		struct proto_hello hello;
+		struct proto_ring ring;
+		struct proto_lun lun;
+		struct proto_stats stats;
+		int32_t level;
+	} u;
+	char text[PROTO_TEXT_MAX]; /* for people; NUL-terminated */
+};
+
+/*
+ * Send MSG with NFDS descriptors (which stay the caller's). FD is blocking for
+ * the worker; for control it is not, and -EAGAIN means the worker does not
+ * read. Returns 0 or a negative errno.
+ */
+int proto_send(int fd, const struct proto_msg *msg, const int *fds, int nfds);
+
+/*
+ * Receive one message. Descriptors go to FDS (room for PROTO_FDS_MAX), their
+ * number to *NFDS, and are the caller's to close. Returns 1 for a message, 0 at
+ * end of file, -EAGAIN when there is none, -EPROTO for one of a wrong size
+ * (its descriptors are closed), or another negative errno. Strings in the
+ * message are NUL-terminated on return whatever the peer sent.
+ */
+int proto_recv(int fd, struct proto_msg *msg, int *fds, int *nfds);
+
+#endif
