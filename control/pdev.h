@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What an administrator gives to a guest: a "pdev" and its options. This
+ * parses them, resolves and opens what they name, measures it, and gives it an
+ * identity. Used by the command line (parse, check before anything is written
+ * to xenstore) and by the daemon (parse again, open).
+ *
+ *   pdev     a path: regular file or block device, relative or by any link;
+ *            or null:SIZE[kMGT], storage that forgets (for measurements)
+ *   options  comma separated: ro rw shared feature-host serial=TEXT
+ *            product=TEXT naa=HEX blocksize=512|4096 direct=auto|on|off
+ *
+ * Options are given after the vdev: "PDEV,VDEV,ro,serial=A1".
+ *
+ * Every function that can fail because of what was typed takes ERR, room for
+ * LEN bytes (PDEV_ERR_MAX is enough), and leaves one line there, without a
+ * newline: what is wrong, with what, and what to try. ERR is untouched on
+ * success. Return values are 0 or a negative errno. Nothing here allocates or
+ * logs; pdev_open() may block as long as open(2) does.
+ */
+#ifndef CONTROL_PDEV_H
+#define CONTROL_PDEV_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wire/port.h"
+
+#define PDEV_ERR_MAX     512
+#define PDEV_OPTIONS_MAX 256
+#define PDEV_ID_MAX      64
+#define PDEV_SERIAL_MAX  32 /* with NUL; struct proto_lun */
+#define PDEV_PRODUCT_MAX 17 /* with NUL; INQUIRY has 16 characters */
+
+enum pdev_kind {
+	PDEV_FILE,  /* regular file */
+	PDEV_BLOCK, /* block device */
+	PDEV_NULL,  /* null:SIZE */
+};
+
+enum pdev_direct {
+	PDEV_DIRECT_AUTO, /* O_DIRECT where the file system has it */
+	PDEV_DIRECT_ON,   /* ... or fail */
+	PDEV_DIRECT_OFF,  /* through the page cache, written through */
+};
+
+struct pdev_options {
+	bool read_only;
+	bool shared;       /* other LUNs may have the same pdev if they say so */
+	bool feature_host; /* of the controller, not of the LUN: the command
+			      line writes it to the node "feature-host" */
+	enum pdev_direct direct;
+	uint32_t block_size; /* 0: the device's own, 512 for files */
+	uint64_t naa;        /* 0: derived */
+	char serial[PDEV_SERIAL_MAX];   /* "": derived */
+	char product[PDEV_PRODUCT_MAX]; /* "": the default */
+};
+
+struct pdev {
+	char name[PATH_MAX]; /* node p-devname: as given, made absolute */
+	char path[PATH_MAX]; /* node p-dev: links resolved */
+	enum pdev_kind kind;
+	uint64_t null_size;
+	struct pdev_options options;
+};
+
+/* What the opened thing is. All sizes in bytes. */
+struct pdev_props {
+	uint64_t size;
+	uint32_t block_size, phys_size;
+	uint32_t align; /* O_DIRECT: of offset and length */
+	uint32_t discard_granularity;
+	bool read_only, direct, discard, zero, rotational;
+	uint64_t naa;
+	char serial[PDEV_SERIAL_MAX];
+	char id[PDEV_ID_MAX]; /* equal for two pdevs iff they are one device */
+};
+
+/* "H:C:T:L" of a vdev. HOST selects the controller, xenstore's device id. */
+struct pdev_vdev {
+	uint16_t host, channel, target, lun;
+};
+
+/*
+ * Parse "H:C:T:L", decimal, nothing else: host at most 65535, channel and
+ * target 255, lun 16383. -EINVAL otherwise.
+ */
+int pdev_vdev_parse(struct pdev_vdev *vdev, const char *text, char *err,
+		    size_t len) XPV_MUST_CHECK;
+
+/*
+ * Parse a comma separated option list into OPTIONS; NULL and "" give the
+ * defaults. -EINVAL for an unknown name (the nearest known one is proposed), a
+ * bad or missing value, or a contradiction.
+ */
+int pdev_options_parse(struct pdev_options *options, const char *text,
+		       char *err, size_t len) XPV_MUST_CHECK;
+
+/*
+ * The node "options" of a LUN: what pdev_options_parse() reads back as the
+ * same OPTIONS, feature-host left out; "" for the defaults. TEXT has room for
+ * PDEV_OPTIONS_MAX bytes.
+ */
+void pdev_options_format(const struct pdev_options *options, char *text);
+
+/*
+ * Find out what NAME names and fill in PDEV with it and *OPTIONS (NULL: the
+ * defaults); opens nothing. -ENOENT, -EACCES, -EISDIR, -EINVAL (a character
+ * device, a socket, not a size, ...), -ENAMETOOLONG.
+ */
+int pdev_parse(struct pdev *pdev, const char *name,
+	       const struct pdev_options *options, char *err,
+	       size_t len) XPV_MUST_CHECK;
+
+/*
+ * Open PDEV and measure it. *FD is the caller's to close; -1 for PDEV_NULL. A
+ * block device that is not shared is opened exclusively, so that one which the
+ * host itself has mounted is refused. -EBUSY for that; -EROFS for one that
+ * cannot be written and has no "ro"; -EINVAL for an empty one or one whose
+ * size is not a multiple of the block size; -EOPNOTSUPP when direct=on cannot
+ * be had; or the errno of open(2). Nothing in the file or device is changed.
+ */
+int pdev_open(const struct pdev *pdev, int *fd, struct pdev_props *props,
+	      char *err, size_t len) XPV_MUST_CHECK;
+
+/*
+ * What the command line asks before it writes anything: would pdev_open()
+ * succeed? PROPS may be NULL. A -EBUSY here can also mean that a guest has it
+ * already; the line says so.
+ */
+int pdev_check(const struct pdev *pdev, struct pdev_props *props, char *err,
+	       size_t len) XPV_MUST_CHECK;
+
+#endif
