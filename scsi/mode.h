@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * MODE SENSE and MODE SELECT (SPC-4 6.11 to 6.14, 7.5), 6 and 10 byte forms.
+ * Nothing is saved over a power cycle: SP and the saved values are refused.
+ */
+#ifndef SCSI_MODE_H
+#define SCSI_MODE_H
+
+#include "scsi/task.h"
+#include "wire/port.h"
+
+struct scsi_lu;
+
+/* What initiators have set. */
+struct scsi_mode {
+	bool write_cache; /* WCE, caching page, SBC-3 6.5.5 */
+	bool desc_sense;  /* D_SENSE, control page, SPC-4 7.5.8 */
+	bool soft_wp;	  /* SWP, control page */
+};
+
+/* Which values of a page are meant, SPC-4 table 165. */
+enum scsi_mode_pc {
+	SCSI_PC_CURRENT,
+	SCSI_PC_CHANGEABLE,
+	SCSI_PC_DEFAULT,
+	SCSI_PC_SAVED,
+};
+
+#define SCSI_MODE_PAGE_MAX 20
+
+struct scsi_mode_page {
+	uint8_t code;
+	uint8_t len; /* with its two byte header; at most SCSI_MODE_PAGE_MAX */
+	/*
+	 * Fills the page after its header, which is zeroed, from the values
+	 * given; for SCSI_PC_CHANGEABLE it sets the bits that may change.
+	 */
+	void (*get)(const struct scsi_lu *lu, const struct scsi_mode *mode,
+		    enum scsi_mode_pc pc, uint8_t *page);
+	/* Takes over the bits that may change; the others are checked. */
+	void (*set)(struct scsi_mode *mode, const uint8_t *page);
+};
+
+/* The pages that a direct access device has: caching, control, exceptions. */
+extern const struct scsi_mode_page scsi_mode_caching;
+extern const struct scsi_mode_page scsi_mode_control;
+extern const struct scsi_mode_page scsi_mode_exceptions;
+
+/* The values after power on. */
+void scsi_mode_default(const struct scsi_lu *lu, struct scsi_mode *mode);
+
+/* Handlers of the table. */
+enum scsi_step scsi_mode_sense(struct scsi_lu *lu, struct scsi_task *task);
+enum scsi_step scsi_mode_select(struct scsi_lu *lu, struct scsi_task *task);
+enum scsi_step scsi_mode_select_run(struct scsi_lu *lu, struct scsi_task *task,
+				    int rc);
+
+#endif
