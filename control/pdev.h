@@ -28,10 +28,10 @@
 
 #include "wire/port.h"
 
-#define PDEV_ERR_MAX     512
+#define PDEV_ERR_MAX	 512
 #define PDEV_OPTIONS_MAX 256
-#define PDEV_ID_MAX      64
-#define PDEV_SERIAL_MAX  32 /* with NUL; struct proto_lun */
+#define PDEV_ID_MAX	 64
+#define PDEV_SERIAL_MAX	 32 /* with NUL; struct proto_lun */
 #define PDEV_PRODUCT_MAX 17 /* with NUL; INQUIRY has 16 characters */
 
 enum pdev_kind {
@@ -42,19 +42,19 @@ enum pdev_kind {
 
 enum pdev_direct {
 	PDEV_DIRECT_AUTO, /* O_DIRECT where the file system has it */
-	PDEV_DIRECT_ON,   /* ... or fail */
+	PDEV_DIRECT_ON,	  /* ... or fail */
 	PDEV_DIRECT_OFF,  /* through the page cache, written through */
 };
 
 struct pdev_options {
 	bool read_only;
-	bool shared;       /* other LUNs may have the same pdev if they say so */
+	bool shared; /* other LUNs may have the same pdev if they say so */
 	bool feature_host; /* of the controller, not of the LUN: the command
 			      line writes it to the node "feature-host" */
 	enum pdev_direct direct;
-	uint32_t block_size; /* 0: the device's own, 512 for files */
-	uint64_t naa;        /* 0: derived */
-	char serial[PDEV_SERIAL_MAX];   /* "": derived */
+	uint32_t block_size;		/* 0: the device's own, 512 for files */
+	uint64_t naa;			/* 0: derived */
+	char serial[PDEV_SERIAL_MAX];	/* "": derived */
 	char product[PDEV_PRODUCT_MAX]; /* "": the default */
 };
 
@@ -75,7 +75,8 @@ struct pdev_props {
 	bool read_only, direct, discard, zero, rotational;
 	uint64_t naa;
 	char serial[PDEV_SERIAL_MAX];
-	char id[PDEV_ID_MAX]; /* equal for two pdevs iff they are one device */
+	char id[PDEV_ID_MAX]; /* equal for two pdevs iff they are one
+			      device; "" for null, which nobody shares */
 };
 
 /* "H:C:T:L" of a vdev. HOST selects the controller, xenstore's device id. */

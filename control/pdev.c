@@ -1,0 +1,734 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What an administrator gives to a guest: see pdev.h.
+ */
+#define _GNU_SOURCE
+#include "control/pdev.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/fs.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "control/probe.h"
+
+#define BLOCK_MIN 512u
+#define BLOCK_MAX 4096u
+
+#define VDEV_HOST_MAX 65535u
+#define VDEV_ID_MAX   255u   /* channel and target */
+#define VDEV_LUN_MAX  16383u /* flat addressing, SAM-5 4.7.7.4 */
+
+static int fail(char *err, size_t len, int rc, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+static int fail(char *err, size_t len, int rc, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(err, len, fmt, ap);
+	va_end(ap);
+	return rc;
+}
+
+/* ------------------------------------------------------------------ vdev */
+
+/* Digits only, at most MAX; *TEXT moves behind them. */
+static bool take_number(const char **text, unsigned long max,
+			unsigned long *value)
+{
+	const char *p = *text;
+
+	*value = 0;
+	if (*p < '0' || *p > '9')
+		return false;
+	for (; *p >= '0' && *p <= '9'; p++) {
+		*value = *value * 10 + (unsigned long)(*p - '0');
+		if (*value > max)
+			return false;
+	}
+	*text = p;
+	return true;
+}
+
+int pdev_vdev_parse(struct pdev_vdev *vdev, const char *text, char *err,
+		    size_t len)
+{
+	static const unsigned long max[4] = {VDEV_HOST_MAX, VDEV_ID_MAX,
+					     VDEV_ID_MAX, VDEV_LUN_MAX};
+	unsigned long part[4];
+	const char *p = text;
+
+	for (int i = 0; i < 4; i++) {
+		if (!take_number(&p, max[i], &part[i]) ||
+		    *p != (i < 3 ? ':' : '\0'))
+			return fail(
+				err, len, -EINVAL,
+				"vdev '%.64s' is not HOST:CHANNEL:TARGET:LUN (numbers up to %u:%u:%u:%u); try 0:0:0:0",
+				text, VDEV_HOST_MAX, VDEV_ID_MAX, VDEV_ID_MAX,
+				VDEV_LUN_MAX);
+		if (i < 3)
+			p++;
+	}
+	vdev->host = (uint16_t)part[0];
+	vdev->channel = (uint16_t)part[1];
+	vdev->target = (uint16_t)part[2];
+	vdev->lun = (uint16_t)part[3];
+	return 0;
+}
+
+/* --------------------------------------------------------------- options */
+
+enum option {
+	OPT_RO,
+	OPT_RW,
+	OPT_SHARED,
+	OPT_FEATURE_HOST,
+	OPT_SERIAL,
+	OPT_PRODUCT,
+	OPT_NAA,
+	OPT_BLOCKSIZE,
+	OPT_DIRECT,
+	OPT_N,
+};
+
+static const struct {
+	const char *name;
+	const char *value; /* what it must be, for people; NULL: none */
+} option_table[OPT_N] = {
+	[OPT_RO] = {"ro", NULL},
+	[OPT_RW] = {"rw", NULL},
+	[OPT_SHARED] = {"shared", NULL},
+	[OPT_FEATURE_HOST] = {"feature-host", NULL},
+	[OPT_SERIAL] = {"serial", "1 to 31 printable characters"},
+	[OPT_PRODUCT] = {"product", "1 to 16 printable characters"},
+	[OPT_NAA] = {"naa", "16 hexadecimal digits beginning with 2, 3 or 5"},
+	[OPT_BLOCKSIZE] = {"blocksize", "512 or 4096"},
+	[OPT_DIRECT] = {"direct", "auto, on or off"},
+};
+
+static const char *const direct_names[] = {
+	[PDEV_DIRECT_AUTO] = "auto",
+	[PDEV_DIRECT_ON] = "on",
+	[PDEV_DIRECT_OFF] = "off",
+};
+
+/* Edits (insert, delete, replace) from A to B, of at most 31 characters. */
+static unsigned int edit_distance(const char *a, const char *b)
+{
+	unsigned int row[32], diag, up, best;
+	size_t lb = strlen(b);
+
+	for (size_t j = 0; j <= lb; j++)
+		row[j] = (unsigned int)j;
+	for (; *a; a++) {
+		diag = row[0]++;
+		for (size_t j = 1; j <= lb; j++) {
+			up = row[j];
+			best = diag + (*a != b[j - 1]);
+			if (up + 1 < best)
+				best = up + 1;
+			if (row[j - 1] + 1 < best)
+				best = row[j - 1] + 1;
+			diag = up;
+			row[j] = best;
+		}
+	}
+	return row[lb];
+}
+
+static const char *nearest_option(const char *name)
+{
+	unsigned int best = UINT32_MAX, d;
+	const char *nearest = NULL;
+
+	for (int i = 0; i < OPT_N; i++) {
+		d = edit_distance(name, option_table[i].name);
+		if (d < best) {
+			best = d;
+			nearest = option_table[i].name;
+		}
+	}
+	return nearest;
+}
+
+static bool copy_text(char *out, size_t room, const char *value)
+{
+	size_t n = strlen(value);
+
+	if (!n || n >= room)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		if (value[i] < 0x20 || value[i] > 0x7e)
+			return false;
+	}
+	memcpy(out, value, n + 1);
+	return true;
+}
+
+static bool parse_naa(const char *value, uint64_t *naa)
+{
+	char *end;
+
+	if (!strncmp(value, "naa.", 4))
+		value += 4;
+	else if (!strncasecmp(value, "0x", 2))
+		value += 2;
+	if (strlen(value) != 16 ||
+	    strspn(value, "0123456789abcdefABCDEF") != 16 ||
+	    !strchr("235", value[0]))
+		return false;
+	*naa = strtoull(value, &end, 16);
+	return true;
+}
+
+static bool set_option(struct pdev_options *o, enum option option,
+		       const char *value)
+{
+	switch (option) {
+	case OPT_RO:
+		o->read_only = true;
+		return true;
+	case OPT_RW:
+		return true;
+	case OPT_SHARED:
+		o->shared = true;
+		return true;
+	case OPT_FEATURE_HOST:
+		o->feature_host = true;
+		return true;
+	case OPT_SERIAL:
+		return copy_text(o->serial, sizeof(o->serial), value);
+	case OPT_PRODUCT:
+		return copy_text(o->product, sizeof(o->product), value);
+	case OPT_NAA:
+		return parse_naa(value, &o->naa);
+	case OPT_BLOCKSIZE:
+		if (strcmp(value, "512") && strcmp(value, "4096"))
+			return false;
+		o->block_size = (uint32_t)atoi(value);
+		return true;
+	case OPT_DIRECT:
+		for (size_t i = 0; i < XPV_ARRAY_SIZE(direct_names); i++) {
+			if (strcmp(value, direct_names[i]))
+				continue;
+			o->direct = (enum pdev_direct)i;
+			return true;
+		}
+		return false;
+	case OPT_N:
+		break;
+	}
+	return false;
+}
+
+static int parse_option(struct pdev_options *o, char *item, uint32_t *seen,
+			char *err, size_t len)
+{
+	char *value = strchr(item, '=');
+	int i;
+
+	if (value)
+		*value++ = '\0';
+	for (i = 0; i < OPT_N; i++) {
+		if (!strcmp(item, option_table[i].name))
+			break;
+	}
+	if (i == OPT_N)
+		return fail(err, len, -EINVAL,
+			    "unknown option '%.64s'; did you mean '%s'?", item,
+			    nearest_option(item));
+	if (value && !option_table[i].value)
+		return fail(err, len, -EINVAL,
+			    "option '%s' takes no value; write just '%s'", item,
+			    item);
+	if (option_table[i].value &&
+	    (!value || !set_option(o, (enum option)i, value)))
+		return fail(err, len, -EINVAL,
+			    "option '%s=%.64s' is not valid; it must be %s",
+			    item, value ? value : "", option_table[i].value);
+	if (*seen & (1u << i))
+		return fail(err, len, -EINVAL,
+			    "option '%s' is given twice; remove one", item);
+	if (!option_table[i].value)
+		(void)set_option(o, (enum option)i, NULL);
+	*seen |= 1u << i;
+	return 0;
+}
+
+int pdev_options_parse(struct pdev_options *options, const char *text,
+		       char *err, size_t len)
+{
+	struct pdev_options o = {0};
+	char copy[PDEV_OPTIONS_MAX];
+	char *item, *rest = copy;
+	uint32_t seen = 0;
+	int rc;
+
+	if (text && *text) {
+		if (strlen(text) >= sizeof(copy))
+			return fail(
+				err, len, -EINVAL,
+				"options are longer than %d characters; leave some out",
+				PDEV_OPTIONS_MAX - 1);
+		strcpy(copy, text);
+		while ((item = strsep(&rest, ","))) {
+			item += strspn(item, " \t");
+			for (size_t n = strlen(item);
+			     n && (item[n - 1] == ' ' || item[n - 1] == '\t');)
+				item[--n] = '\0';
+			if (!*item)
+				return fail(
+					err, len, -EINVAL,
+					"options '%.128s' have an empty part; remove the extra comma",
+					text);
+			rc = parse_option(&o, item, &seen, err, len);
+			if (rc)
+				return rc;
+		}
+	}
+	if ((seen & (1u << OPT_RO)) && (seen & (1u << OPT_RW)))
+		return fail(
+			err, len, -EINVAL,
+			"options 'ro' and 'rw' contradict each other; remove one");
+	*options = o;
+	return 0;
+}
+
+void pdev_options_format(const struct pdev_options *o, char *text)
+{
+	size_t n = 0;
+
+	/* The longest: below PDEV_OPTIONS_MAX, see test_pdev. */
+	text[0] = '\0';
+	if (o->read_only)
+		n += (size_t)sprintf(text + n, ",ro");
+	if (o->shared)
+		n += (size_t)sprintf(text + n, ",shared");
+	if (o->serial[0])
+		n += (size_t)sprintf(text + n, ",serial=%s", o->serial);
+	if (o->product[0])
+		n += (size_t)sprintf(text + n, ",product=%s", o->product);
+	if (o->naa)
+		n += (size_t)sprintf(text + n, ",naa=%016" PRIx64, o->naa);
+	if (o->block_size)
+		n += (size_t)sprintf(text + n, ",blocksize=%" PRIu32,
+				     o->block_size);
+	if (o->direct != PDEV_DIRECT_AUTO)
+		n += (size_t)sprintf(text + n, ",direct=%s",
+				     direct_names[o->direct]);
+	if (n)
+		memmove(text, text + 1, n);
+}
+
+/* --------------------------------------------------------------- resolve */
+
+static int parse_null(struct pdev *pdev, const char *name, char *err,
+		      size_t len)
+{
+	static const char suffixes[] = "kMGT";
+	const char *p = name + strlen("null:"), *suffix;
+	unsigned long value;
+	unsigned int shift = 0;
+
+	if (!take_number(&p, UINT32_MAX, &value))
+		goto bad;
+	if (*p) {
+		suffix = strchr(suffixes, *p);
+		if (!suffix || p[1])
+			goto bad;
+		shift = 10 * (unsigned int)(suffix - suffixes + 1);
+	}
+	if (!value || value > (UINT64_C(1) << 60 >> shift))
+		goto bad;
+	pdev->null_size = (uint64_t)value << shift;
+	pdev->kind = PDEV_NULL;
+	strcpy(pdev->name, name);
+	strcpy(pdev->path, name);
+	return 0;
+bad:
+	return fail(err, len, -EINVAL,
+		    "pdev '%.64s' is not null:SIZE; try null:1G", name);
+}
+
+/* Why would somebody expect NAME to be there? */
+static const char *missing_hint(const char *name)
+{
+	static const char *const prefixes[] = {
+		"phy:", "file:", "tap:", "aio:", "qdisk:"};
+	static const char *const later[] = {"nbd:", "iscsi:", "naa."};
+	unsigned int a, b, c, d;
+
+	for (size_t i = 0; i < XPV_ARRAY_SIZE(prefixes); i++) {
+		if (!strncmp(name, prefixes[i], strlen(prefixes[i])))
+			return "give the bare path, without the prefix";
+	}
+	for (size_t i = 0; i < XPV_ARRAY_SIZE(later); i++) {
+		if (!strncmp(name, later[i], strlen(later[i])))
+			return "this form is not supported yet; give a file or a block device";
+	}
+	if (sscanf(name, "%u:%u:%u:%u", &a, &b, &c, &d) == 4)
+		return "SCSI addresses are not supported yet; give the block device of that disk, best by its name in /dev/disk/by-id";
+	return "check the path with ls -l";
+}
+
+static int make_absolute(struct pdev *pdev, const char *name, char *err,
+			 size_t len)
+{
+	char cwd[PATH_MAX] = "";
+	int r;
+
+	if (name[0] != '/' && !getcwd(cwd, sizeof(cwd)))
+		return fail(
+			err, len, -errno,
+			"pdev '%.200s' is relative and the current directory is not known: %s; give the whole path",
+			name, strerror(errno));
+	/* getcwd() of "/" must not give "//x". */
+	r = snprintf(pdev->name, sizeof(pdev->name), "%s%s%s",
+		     strcmp(cwd, "/") ? cwd : "", cwd[0] ? "/" : "", name);
+	if (r < 0 || (size_t)r >= sizeof(pdev->name))
+		return fail(err, len, -ENAMETOOLONG,
+			    "pdev '%.64s...' is too long; give a shorter path",
+			    name);
+	return 0;
+}
+
+static const char *file_type(mode_t mode)
+{
+	if (S_ISDIR(mode))
+		return "a directory";
+	if (S_ISCHR(mode))
+		return "a character device";
+	if (S_ISFIFO(mode))
+		return "a pipe";
+	if (S_ISSOCK(mode))
+		return "a socket";
+	return "neither a file nor a block device";
+}
+
+int pdev_parse(struct pdev *pdev, const char *name,
+	       const struct pdev_options *options, char *err, size_t len)
+{
+	struct stat st;
+	int rc;
+
+	memset(pdev, 0, sizeof(*pdev));
+	if (options)
+		pdev->options = *options;
+	if (!*name)
+		return fail(err, len, -EINVAL,
+			    "pdev is empty; give a file or a block device");
+	for (const char *p = name; *p; p++) {
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			return fail(
+				err, len, -EINVAL,
+				"pdev has a control character in it; rename the file");
+	}
+	if (strlen(name) >= sizeof(pdev->name))
+		return fail(err, len, -ENAMETOOLONG,
+			    "pdev '%.64s...' is too long; give a shorter path",
+			    name);
+	if (!strncmp(name, "null:", 5))
+		return parse_null(pdev, name, err, len);
+
+	rc = make_absolute(pdev, name, err, len);
+	if (rc)
+		return rc;
+	if (!realpath(pdev->name, pdev->path) || stat(pdev->path, &st))
+		return fail(err, len, -errno, "pdev '%.300s': %s; %s", name,
+			    strerror(errno), missing_hint(name));
+	if (S_ISREG(st.st_mode)) {
+		pdev->kind = PDEV_FILE;
+	} else if (S_ISBLK(st.st_mode)) {
+		pdev->kind = PDEV_BLOCK;
+	} else {
+		rc = S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
+		return fail(
+			err, len, rc,
+			"pdev '%.300s' is %s; give a file or a block device",
+			name, file_type(st.st_mode));
+	}
+	return 0;
+}
+
+/* ------------------------------------------------------------------ open */
+
+static int explain_open(const struct pdev *pdev, int error, char *err,
+			size_t len)
+{
+	const char *hint = "check the path with ls -l";
+
+	switch (error) {
+	case EBUSY:
+		hint = "it is mounted, part of a volume or RAID, or given to a guest already; free it first";
+		break;
+	case EROFS:
+	case EACCES:
+	case EPERM:
+		hint = pdev->options.read_only
+			       ? "check its permissions"
+			       : "it cannot be written; check its permissions, or add the option ro";
+		break;
+	case ENOMEDIUM:
+		hint = "insert a medium";
+		break;
+	case ENXIO:
+	case ENODEV:
+		hint = "the device is gone; check with lsblk";
+		break;
+	default:
+		break;
+	}
+	return fail(err, len, -error, "pdev '%.300s': %s; %s", pdev->name,
+		    strerror(error), hint);
+}
+
+/* The daemon is root, to whom permissions do not apply: ask what they say. */
+static int check_mode(const struct pdev *pdev, const struct stat *st, char *err,
+		      size_t len)
+{
+	if (pdev->kind != PDEV_FILE)
+		return 0;
+	if (!(st->st_mode & 0444))
+		return fail(
+			err, len, -EACCES,
+			"pdev '%.300s' may be read by nobody; try chmod u+r",
+			pdev->name);
+	if (!(st->st_mode & 0222) && !pdev->options.read_only)
+		return fail(
+			err, len, -EROFS,
+			"pdev '%.300s' may be written by nobody; add the option ro, or try chmod u+w",
+			pdev->name);
+	return 0;
+}
+
+static int open_storage(const struct pdev *pdev, int *fd,
+			struct pdev_props *props, char *err, size_t len)
+{
+	const struct pdev_options *o = &pdev->options;
+	int flags = O_CLOEXEC | O_NOCTTY | (o->read_only ? O_RDONLY : O_RDWR);
+	struct stat st;
+
+	if (pdev->kind == PDEV_BLOCK && !o->shared)
+		flags |= O_EXCL;
+	*fd = -1;
+	if (o->direct != PDEV_DIRECT_OFF) {
+		*fd = open(pdev->path, flags | O_DIRECT);
+		if (*fd < 0 && errno != EINVAL)
+			return explain_open(pdev, errno, err, len);
+		props->direct = *fd >= 0;
+	}
+	if (*fd < 0)
+		*fd = open(pdev->path, flags);
+	if (*fd < 0)
+		return explain_open(pdev, errno, err, len);
+	if (fstat(*fd, &st))
+		return explain_open(pdev, errno, err, len);
+	if ((pdev->kind == PDEV_FILE && !S_ISREG(st.st_mode)) ||
+	    (pdev->kind == PDEV_BLOCK && !S_ISBLK(st.st_mode)))
+		return fail(err, len, -ESTALE,
+			    "pdev '%.300s' has just been replaced; try again",
+			    pdev->name);
+	return check_mode(pdev, &st, err, len);
+}
+
+static int measure_file(const struct pdev *pdev, int fd,
+			struct pdev_props *props, char *identity, char *err,
+			size_t len)
+{
+	struct probe_caps caps;
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return explain_open(pdev, errno, err, len);
+	props->size = (uint64_t)st.st_size;
+	props->block_size = pdev->options.block_size;
+	if (!props->block_size)
+		props->block_size = BLOCK_MIN;
+	props->phys_size = BLOCK_MAX;
+	probe_file_caps(fd, &caps);
+	props->discard = caps.discard;
+	props->zero = caps.zero;
+	props->discard_granularity = caps.discard_granularity;
+	snprintf(props->id, sizeof(props->id), "file:%" PRIx64 ":%" PRIx64,
+		 (uint64_t)st.st_dev, (uint64_t)st.st_ino);
+	snprintf(identity, PROBE_IDENTITY_MAX, "file:%s", pdev->path);
+	return 0;
+}
+
+static int measure_block(const struct pdev *pdev, int fd,
+			 struct pdev_props *props, char *identity, char *err,
+			 size_t len)
+{
+	int read_only = 0, logical = 0;
+	unsigned int physical = 0;
+	struct probe_caps caps;
+	char sysdir[64];
+	struct stat st;
+
+	if (fstat(fd, &st) || ioctl(fd, BLKGETSIZE64, &props->size) ||
+	    ioctl(fd, BLKSSZGET, &logical) ||
+	    ioctl(fd, BLKPBSZGET, &physical) || ioctl(fd, BLKROGET, &read_only))
+		return explain_open(pdev, errno, err, len);
+	if (read_only && !pdev->options.read_only)
+		return explain_open(pdev, EROFS, err, len);
+	props->block_size = pdev->options.block_size;
+	if (!props->block_size)
+		props->block_size = (uint32_t)logical;
+	if (props->block_size > BLOCK_MAX || (uint32_t)logical > BLOCK_MAX)
+		return fail(
+			err, len, -EINVAL,
+			"pdev '%.300s' has blocks of %d bytes; only 512 and 4096 can be served",
+			pdev->name, logical);
+	if (props->block_size < (uint32_t)logical)
+		return fail(
+			err, len, -EINVAL,
+			"pdev '%.300s' has blocks of %d bytes, which cannot be served as %u; leave out blocksize",
+			pdev->name, logical, props->block_size);
+	props->phys_size = physical;
+	snprintf(sysdir, sizeof(sysdir), "/sys/dev/block/%u:%u",
+		 major(st.st_rdev), minor(st.st_rdev));
+	probe_block_caps(sysdir, &caps);
+	props->discard = caps.discard;
+	props->zero = caps.zero;
+	props->rotational = caps.rotational;
+	props->discard_granularity = caps.discard_granularity;
+	snprintf(props->id, sizeof(props->id), "block:%u:%u", major(st.st_rdev),
+		 minor(st.st_rdev));
+	probe_block_identity(sysdir, "/dev/disk/by-id", st.st_rdev, pdev->path,
+			     identity);
+	return 0;
+}
+
+static int check_size(const struct pdev *pdev, const struct pdev_props *props,
+		      char *err, size_t len)
+{
+	uint64_t odd = props->size % props->block_size;
+
+	if (!props->size)
+		return fail(err, len, -EINVAL, "pdev '%.300s' is empty; %s",
+			    pdev->name,
+			    pdev->kind == PDEV_FILE
+				    ? "give it a size, as with truncate -s 1G"
+				    : "is there a medium in it?");
+	if (odd)
+		return fail(
+			err, len, -EINVAL,
+			"pdev '%.300s' has %" PRIu64
+			" bytes, which is no multiple of its blocks of %u; try truncate -s %" PRIu64,
+			pdev->name, props->size, props->block_size,
+			props->size - odd + props->block_size);
+	return 0;
+}
+
+/* Direct I/O or not: what was asked for and what there is. */
+static int settle_direct(const struct pdev *pdev, int fd,
+			 struct pdev_props *props, char *err, size_t len)
+{
+	bool must = pdev->options.direct == PDEV_DIRECT_ON;
+	int flags;
+
+	props->align = 1;
+	if (props->direct) {
+		props->align = probe_direct_align(fd, BLOCK_MIN);
+		/* A guest's single block must be possible. */
+		if (props->align && props->align <= props->block_size)
+			return 0;
+		if (props->align && must)
+			return fail(
+				err, len, -EOPNOTSUPP,
+				"pdev '%.300s' has direct I/O in units of %u bytes only; add blocksize=%u, or direct=off",
+				pdev->name, props->align, props->align);
+		flags = fcntl(fd, F_GETFL);
+		if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_DIRECT))
+			return explain_open(pdev, errno, err, len);
+		props->direct = false;
+		props->align = 1;
+	}
+	if (must)
+		return fail(
+			err, len, -EOPNOTSUPP,
+			"pdev '%.300s' is on a file system without direct I/O; leave out direct=on",
+			pdev->name);
+	return 0;
+}
+
+static int open_null(const struct pdev *pdev, struct pdev_props *props,
+		     char *identity)
+{
+	props->size = pdev->null_size;
+	props->block_size = pdev->options.block_size;
+	if (!props->block_size)
+		props->block_size = BLOCK_MIN;
+	props->phys_size = props->block_size;
+	props->align = 1;
+	snprintf(identity, PROBE_IDENTITY_MAX, "%s", pdev->path);
+	return 0;
+}
+
+int pdev_open(const struct pdev *pdev, int *fd, struct pdev_props *props,
+	      char *err, size_t len)
+{
+	char identity[PROBE_IDENTITY_MAX];
+	int rc;
+
+	memset(props, 0, sizeof(*props));
+	*fd = -1;
+	props->read_only = pdev->options.read_only;
+	if (pdev->kind == PDEV_NULL) {
+		rc = open_null(pdev, props, identity);
+	} else {
+		rc = open_storage(pdev, fd, props, err, len);
+		if (rc)
+			goto out;
+		if (pdev->kind == PDEV_FILE)
+			rc = measure_file(pdev, *fd, props, identity, err, len);
+		else
+			rc = measure_block(pdev, *fd, props, identity, err,
+					   len);
+	}
+	if (rc)
+		goto out;
+	rc = check_size(pdev, props, err, len);
+	if (rc)
+		goto out;
+	if (pdev->kind != PDEV_NULL) {
+		rc = settle_direct(pdev, *fd, props, err, len);
+		if (rc)
+			goto out;
+	}
+	props->naa =
+		pdev->options.naa ? pdev->options.naa : probe_naa(identity);
+	if (pdev->options.serial[0])
+		strcpy(props->serial, pdev->options.serial);
+	else
+		snprintf(props->serial, sizeof(props->serial), "%016" PRIx64,
+			 props->naa);
+out:
+	if (rc && *fd >= 0) {
+		close(*fd);
+		*fd = -1;
+	}
+	return rc;
+}
+
+int pdev_check(const struct pdev *pdev, struct pdev_props *props, char *err,
+	       size_t len)
+{
+	struct pdev_props ignored;
+	int fd, rc;
+
+	rc = pdev_open(pdev, &fd, props ? props : &ignored, err, len);
+	if (!rc && fd >= 0)
+		close(fd);
+	return rc;
+}
