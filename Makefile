@@ -10,7 +10,7 @@ MESON_FLAGS ?= -Dwerror=true
 SETUP = [ -f $(1)/build.ninja ] || \
 	meson setup --prefix $(PREFIX) $(MESON_FLAGS) $(2) $(1)
 
-.PHONY: all deps setup check check-fast lab demo bench coverage format \
+.PHONY: all deps setup dest check check-fast lab demo bench coverage format \
 	install clean help
 
 all: setup                 # build everything, into build/
@@ -22,16 +22,21 @@ deps:                      # install what is missing from Debian's packages
 setup: deps
 	@$(call SETUP,$(B))
 
-check: all                 # every test, the real Xen in QEMU included
+# What the lab boots with: the build as it would be installed.
+dest: all
+	@rm -rf $(B)/lab/dest
+	@meson install -C $(B) --no-rebuild --quiet --destdir lab/dest
+
+check: dest                # every test, the real Xen in QEMU included
 	@tools/check $(B) tidy unit abi lab
 
 check-fast: all            # the tests that take seconds
 	@tools/check $(B) tidy unit abi
 
-lab: all                   # build the images of the lab
+lab: dest                  # build the images of the lab
 	@lab/lab image
 
-demo: all                  # see it work, on the real Xen in QEMU
+demo: dest                 # see it work, on the real Xen in QEMU
 	@lab/lab run lab/scenarios/demo.sh
 
 bench: all                 # measure
@@ -46,7 +51,7 @@ format: deps               # bring C sources into the form that tidy asks for
 install: all               # into PREFIX, below DESTDIR
 	@meson install -C $(B) --no-rebuild
 
-clean:                     # remove all that was built, the lab's images too
+clean:                     # remove all that was built
 	rm -rf build build-*
 
 help:                      # this list

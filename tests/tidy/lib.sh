@@ -4,11 +4,13 @@
 # Shared by the gates. A gate looks at the tree in the current directory,
 # prints one line per finding and ends with 1 if there was one.
 
+# shellcheck disable=SC2034 # gates end with it
 bad=0
 
 # complain TEXT: one finding.
 complain() {
 	printf '%s\n' "$*"
+	# shellcheck disable=SC2034
 	bad=1
 }
 
