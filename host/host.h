@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the data plane needs of the machine it runs on: map a guest's ring,
+ * copy to and from granted pages, send and receive events. One table of
+ * functions per kind of host: the real Xen (host/xen.c).
+ *
+ * A host_link belongs to one thread and serves one ring.
+ */
+#ifndef HOST_HOST_H
+#define HOST_HOST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "host/uring.h"
+
+/* Elements one call of copy() takes; longer lists are cut into such calls. */
+#define HOST_COPY_MAX 512
+
+/* One piece between a granted page and our own memory. */
+struct host_copy {
+	uint32_t gref;
+	uint16_t offset; /* in the granted page, bytes */
+	uint16_t len;	 /* offset + len <= 4096 */
+	void *local;
+	bool ok; /* set by copy() */
+};
+
+struct host_link;
+
+struct host_ops {
+	const char *name; /* as in --host */
+
+	/*
+	 * Map the ring page GREF of DOMID for reading and writing and bind to
+	 * its event channel PORT. The page is at *RING until close(). Negative
+	 * errno, and *WHY says what failed.
+	 */
+	int (*open)(struct host_link **out, uint32_t domid, uint32_t gref,
+		    uint32_t port, void **ring, const char **why);
+
+	/* Undo open(). The guest's end of the event channel stays usable. */
+	void (*close)(struct host_link *l);
+
+	/*
+	 * Copy N pieces (at most HOST_COPY_MAX) to the guest or from it, and
+	 * set ok of each: one may fail while its neighbours do not.
+	 */
+	void (*copy)(struct host_link *l, struct host_copy *c, unsigned n,
+		     bool to_guest);
+
+	/* Send the guest an event. */
+	void (*notify)(struct host_link *l);
+
+	/* Start listening: CALL(CTX) runs from uring_reap() at an event. */
+	void (*listen)(struct host_link *l, struct uring *u,
+		       void (*call)(void *ctx), void *ctx);
+
+	/*
+	 * Let the next event through: events that came since the last one are
+	 * held back until then. Queued, done by the next submission. Call it
+	 * right before sleeping.
+	 */
+	void (*rearm)(struct host_link *l, struct uring *u);
+};
+
+/* The real Xen: /dev/xen/gntdev and /dev/xen/evtchn of this domain. */
+extern const struct host_ops host_xen;
+
+#endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "host/uring.h"
+
+#include <assert.h>
+#include <errno.h>
+
+int uring_init(struct uring *u, unsigned entries)
+{
+	struct io_uring_params p = {
+		.flags = IORING_SETUP_SINGLE_ISSUER |
+			 IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_CQSIZE,
+		.cq_entries = 4 * entries,
+	};
+	int r;
+
+	u->queued = 0;
+	u->enters = 0;
+	r = io_uring_queue_init_params(entries, &u->ring, &p);
+	if (r == -EINVAL) {
+		/* Before Linux 6.1: completions by task work, any issuer. */
+		p = (struct io_uring_params){
+			.flags = IORING_SETUP_CQSIZE,
+			.cq_entries = 4 * entries,
+		};
+		r = io_uring_queue_init_params(entries, &u->ring, &p);
+	}
+	if (r < 0)
+		return r;
+	/* Spares a reference on the ring's file at every system call. */
+	io_uring_register_ring_fd(&u->ring);
+	return 0;
+}
+
+void uring_fini(struct uring *u)
+{
+	io_uring_queue_exit(&u->ring);
+}
+
+struct io_uring_sqe *uring_sqe(struct uring *u)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
+
+	while (!sqe) {
+		uring_submit(u, false);
+		sqe = io_uring_get_sqe(&u->ring);
+	}
+	u->queued++;
+	return sqe;
+}
+
+void uring_attach(struct io_uring_sqe *sqe, struct uring_op *op)
+{
+	io_uring_sqe_set_data(sqe, op);
+}
+
+void uring_submit(struct uring *u, bool wait)
+{
+	int r;
+
+	if (!wait && u->queued == 0)
+		return;
+	r = wait ? io_uring_submit_and_wait(&u->ring, 1)
+		 : io_uring_submit(&u->ring);
+	u->enters++;
+	/* Everything else would be an entry of ours that makes no sense. */
+	assert(r >= 0 || r == -EINTR || r == -EAGAIN || r == -EBUSY);
+	if (r >= 0)
+		u->queued = 0;
+}
+
+unsigned uring_reap(struct uring *u)
+{
+	struct io_uring_cqe *cqe;
+	unsigned n = 0;
+
+	while (io_uring_peek_cqe(&u->ring, &cqe) == 0 && cqe) {
+		struct uring_op *op = io_uring_cqe_get_data(cqe);
+		int32_t res = cqe->res;
+		uint32_t flags = cqe->flags;
+
+		io_uring_cqe_seen(&u->ring, cqe);
+		if (op)
+			op->done(op, res, flags);
+		n++;
+	}
+	return n;
+}
+
+bool uring_ready(struct uring *u)
+{
+	return io_uring_cq_ready(&u->ring) ||
+	       (IO_URING_READ_ONCE(*u->ring.sq.kflags) &
+		(IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW));
+}

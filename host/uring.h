@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One thread's io_uring, shared by everything that thread does: events,
+ * messages, storage. An operation embeds a struct uring_op, and its function is
+ * called with the result when it is over. Not for use from another thread.
+ */
+#ifndef HOST_URING_H
+#define HOST_URING_H
+
+#include <liburing.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* RES is the completion's result: >= 0, or a negative errno. */
+struct uring_op {
+	void (*done)(struct uring_op *op, int32_t res, uint32_t flags);
+};
+
+struct uring {
+	struct io_uring ring;
+	unsigned queued; /* entries filled in since the last submission */
+	uint64_t enters; /* system calls made */
+};
+
+/*
+ * Set up a ring with room for ENTRIES operations between submissions, for the
+ * calling thread alone. 0 or a negative errno (-ENOSYS: this kernel has no
+ * io_uring, or it is switched off by kernel.io_uring_disabled).
+ */
+int uring_init(struct uring *u, unsigned entries);
+
+/* Free it. Operations still under way are cancelled by the kernel. */
+void uring_fini(struct uring *u);
+
+/*
+ * An entry for OP to be filled in by one of liburing's io_uring_prep_*.
+ * Submits what is queued when there is no room; never returns NULL. OP may be
+ * NULL for an operation whose end nobody wants to know.
+ */
+struct io_uring_sqe *uring_sqe(struct uring *u);
+void uring_attach(struct io_uring_sqe *sqe, struct uring_op *op);
+
+/* Submit what is queued, and wait for an end of something if WAIT. */
+void uring_submit(struct uring *u, bool wait);
+
+/* Call done() of everything that has ended. Returns how many. */
+unsigned uring_reap(struct uring *u);
+
+/* True when something has ended or must be fetched from the kernel. */
+bool uring_ready(struct uring *u);
+
+#endif

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Where bytes live. A storage is opened from a descriptor that control has
+ * opened and checked; it belongs to one thread and works through that thread's
+ * io_uring. One file per driver, each ending in one struct storage_driver;
+ * storage_drivers[] lists them.
+ *
+ * Completions never come from within submit: always from uring_reap().
+ * Data leaves the process before its write completes: there is no write-back
+ * state here, so that a worker can die at any moment.
+ */
+#ifndef STORAGE_STORAGE_H
+#define STORAGE_STORAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "host/uring.h"
+#include "wire/port.h"
+
+enum storage_op {
+	STORAGE_READ,	 /* offset, len, buf */
+	STORAGE_WRITE,	 /* offset, len, buf, fua */
+	STORAGE_FLUSH,	 /* completed writes are on stable storage */
+	STORAGE_DISCARD, /* offset, len: deallocate; reads as zeroes */
+	STORAGE_ZERO,	 /* offset, len, unmap, fua: reads as zeroes */
+	STORAGE_EXTENT,	 /* offset, len: extent_len and extent_mapped */
+};
+
+struct storage;
+
+/*
+ * One operation. Offsets and lengths are bytes inside the storage's size and
+ * multiples of its alignment; buffers are aligned likewise. The struct stays
+ * the driver's from submit until DONE is called, with RESULT set: 0,
+ * XPV_EIO, XPV_ENOSPC, XPV_EROFS, XPV_ENOTSUP or XPV_ECANCELED.
+ */
+struct storage_io {
+	struct uring_op op; /* the driver's; first */
+	enum storage_op what;
+	bool fua;
+	bool unmap;
+	uint64_t offset, len;
+	uint8_t *buf;
+	uint64_t extent_len;
+	bool extent_mapped;
+	int result;
+	void (*done)(struct storage_io *io);
+	/* the driver's own */
+	struct storage *storage;
+	uint64_t progress;
+};
+
+struct storage_cfg {
+	int fd;	       /* owned by the storage once open() succeeds; or -1 */
+	uint64_t size; /* bytes */
+	bool read_only;
+	bool discard, zero; /* the backing can do it; may still fail */
+};
+
+struct storage_driver {
+	const char *name;
+	/* 0 or a negative errno. U is used until close(). */
+	int (*open)(struct storage **out, const struct storage_cfg *cfg,
+		    struct uring *u);
+	void (*submit)(struct storage *s, struct storage_io *io);
+	/* Ask for an early end of IO; it completes all the same, once. */
+	void (*cancel)(struct storage *s, struct storage_io *io);
+	/* Nothing is in flight any more. */
+	void (*close)(struct storage *s);
+};
+
+/* Every storage starts with this. */
+struct storage {
+	const struct storage_driver *driver;
+};
+
+/* NULL-terminated. */
+extern const struct storage_driver *const storage_drivers[];
+
+extern const struct storage_driver storage_file;
+extern const struct storage_driver storage_null;
+
+/* The driver called NAME, or NULL. */
+const struct storage_driver *storage_find(const char *name);
+
+/* A negative errno as a storage result. */
+int storage_result(int err);
+
+#endif
