@@ -28,7 +28,7 @@ dest: all
 	@meson install -C $(B) --no-rebuild --quiet --destdir lab/dest
 
 check: dest                # every test, the real Xen in QEMU included
-	@tools/check $(B) tidy unit abi lab
+	@tools/check $(B) tidy unit unit-asan abi lab
 
 check-fast: all            # the tests that take seconds
 	@tools/check $(B) tidy unit abi
