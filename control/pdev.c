@@ -2,7 +2,6 @@
 /*
  * What an administrator gives to a guest: see pdev.h.
  */
-#define _GNU_SOURCE
 #include "control/pdev.h"
 
 #include <errno.h>

@@ -2,7 +2,6 @@
 /*
  * Properties and identity of opened storage: see probe.h.
  */
-#define _GNU_SOURCE
 #include "control/probe.h"
 
 #include <dirent.h>

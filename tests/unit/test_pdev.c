@@ -3,7 +3,6 @@
  * control/pdev and control/probe: what may be typed, what may be opened, and
  * that an identity stays the same.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
