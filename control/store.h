@@ -101,6 +101,18 @@ int store_open_fd(struct store **out, int fd, store_lost_fn *lost,
  */
 void store_close(struct store *st);
 
+/*
+ * store_fail - give the connection up
+ * @err: negative errno, told to `lost` and to every outstanding request
+ *
+ * For a caller that has waited long enough. As if xenstored had gone away; the
+ * store is still to be closed. Not from a callback.
+ */
+void store_fail(struct store *st, int err);
+
+/* store_in_callback - is a callback of this store running? */
+bool store_in_callback(const struct store *st);
+
 /* store_fd - the descriptor to poll; -1 after the connection was lost. */
 int store_fd(const struct store *st);
 
@@ -143,9 +155,23 @@ int store_read(struct store *st, store_tx tx, const char *path, store_fn *fn,
 
 /* store_ls - the names of a node's children in rsp->value, each with its NUL
  * (go on with xs_list_next() of core/xs.h). -E2BIG: more than one message
- * holds; store_snapshot() and store_sync_ls() know how to get them. */
+ * holds; see store_ls_all(). */
 int store_ls(struct store *st, store_tx tx, const char *path, store_fn *fn,
 	     void *ctx) XPV_MUST_CHECK;
+
+/* store_ls_part - one part of the names, from byte @offset of them on, as it
+ * came (xs_parse_part() of core/xs.h). */
+int store_ls_part(struct store *st, store_tx tx, const char *path,
+		  uint32_t offset, store_fn *fn, void *ctx) XPV_MUST_CHECK;
+
+/*
+ * store_ls_all - as store_ls(), for a directory of any size
+ * @max_bytes: of all names together with their NULs; -EOVERFLOW if exceeded
+ *
+ * A directory that goes on changing while it is read in parts gives -EAGAIN.
+ */
+int store_ls_all(struct store *st, store_tx tx, const char *path,
+		 size_t max_bytes, store_fn *fn, void *ctx) XPV_MUST_CHECK;
 
 /* store_write - set a node to @len bytes at @value; it is created if need be,
  * with the nodes above it. */

@@ -58,8 +58,12 @@ void tree_free(struct store_tree *tree);
 int tree_add(struct store_tree *tree, const char *path, const void *value,
 	     size_t len) XPV_MUST_CHECK;
 
-/* tree_sort - bring the nodes into order after tree_add(); of two nodes with
- * one path the one that was added last remains. */
+/*
+ * tree_sort - bring the nodes into order after tree_add()
+ *
+ * Of two nodes with one path one remains. A node whose parent is not there is
+ * freed: the parent vanished while the copy was made.
+ */
 void tree_sort(struct store_tree *tree);
 
 /* tree_find - the node at @path, or NULL. Takes O(log n). */

@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The blocking half of the xenstore client; see store.h.
+ *
+ * Each call makes its asynchronous request with a context on the stack and
+ * polls until that is answered. The request cannot outlive the context: if the
+ * time is up, the connection is given up, which answers everything.
+ */
+#include "control/store.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/xs.h"
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/*
+ * Wait for the connection until `end` (ms; negative: for ever), then dispatch.
+ * After a negative return other than -ETIMEDOUT the store may be gone: a
+ * callback may have closed it.
+ */
+static int turn(struct store *st, int64_t end)
+{
+	struct pollfd pfd = {.fd = store_fd(st), .events = store_events(st)};
+	int64_t left = -1;
+	int r;
+
+	if (pfd.fd < 0)
+		return store_dispatch(st);
+	if (end >= 0) {
+		left = end - now_ms();
+		if (left <= 0)
+			return -ETIMEDOUT;
+		if (left > INT_MAX)
+			left = INT_MAX;
+	}
+	r = poll(&pfd, 1, (int)left);
+	if (r < 0 && errno != EINTR)
+		return -errno;
+	return r > 0 ? store_dispatch(st) : 0;
+}
+
+struct call {
+	bool done;
+	int err;
+	char *value; /* malloc'ed; wanted if want is set */
+	size_t len;
+	bool want;
+	store_tx tx;
+	struct store_tree *tree;
+	size_t failed;
+};
+
+static void call_done(struct store *st, const struct store_reply *rsp,
+		      void *ctx)
+{
+	struct call *call = ctx;
+
+	(void)st;
+	call->done = true;
+	call->err = rsp->err;
+	call->tx = rsp->tx;
+	if (rsp->err || !call->want)
+		return;
+	call->len = rsp->len;
+	call->value = malloc(rsp->len + 1);
+	if (!call->value) {
+		call->err = -ENOMEM;
+		return;
+	}
+	memcpy(call->value, rsp->value, rsp->len);
+	call->value[rsp->len] = '\0';
+}
+
+static void call_tree(struct store *st, int err, struct store_tree *tree,
+		      void *ctx)
+{
+	struct call *call = ctx;
+
+	(void)st;
+	call->done = true;
+	call->err = err;
+	call->tree = tree;
+}
+
+static void call_txn(struct store *st, const struct store_txn_result *res,
+		     void *ctx)
+{
+	struct call *call = ctx;
+
+	(void)st;
+	call->done = true;
+	call->err = res->err;
+	call->failed = res->failed;
+}
+
+/* Wait for the answer of a request that returned `rc`. */
+static int finish(struct store *st, int rc, struct call *call)
+{
+	int64_t end = now_ms() + STORE_SYNC_TIMEOUT_MS;
+
+	if (rc)
+		return rc;
+	while (!call->done) {
+		rc = turn(st, end);
+		if (call->done)
+			break;
+		if (rc < 0) {
+			/* The context dies with this function: no answer may
+			 * come later. The loss answers, also this one. */
+			store_fail(st, rc);
+			XPV_ASSERT(call->done);
+			return rc;
+		}
+	}
+	return call->err;
+}
+
+/* Callbacks may not block: their dispatch is under way. */
+static int may_wait(struct store *st)
+{
+	return store_in_callback(st) ? -EDEADLK : 0;
+}
+
+int store_sync_read(struct store *st, store_tx tx, const char *path,
+		    char **value, size_t *len)
+{
+	struct call call = {.want = true};
+	int rc = may_wait(st);
+
+	if (!rc)
+		rc = store_read(st, tx, path, call_done, &call);
+	rc = finish(st, rc, &call);
+	if (rc)
+		return rc;
+	*value = call.value;
+	if (len)
+		*len = call.len;
+	return 0;
+}
+
+/* An array of pointers and what they point to, in one block. */
+static int split_names(const char *list, size_t len, char ***names, size_t *n)
+{
+	size_t count = 0, pos = 0, i = 0;
+	const char *name;
+	char **out, *text;
+	int rc;
+
+	while ((rc = xs_list_next(list, len, &pos, &name)) > 0)
+		count++;
+	if (rc < 0)
+		return -EPROTO;
+	out = malloc((count + 1) * sizeof(*out) + len);
+	if (!out)
+		return -ENOMEM;
+	text = (char *)(out + count + 1);
+	memcpy(text, list, len);
+	for (pos = 0; i < count; pos += strlen(text + pos) + 1)
+		out[i++] = text + pos;
+	out[i] = NULL;
+	*names = out;
+	if (n)
+		*n = count;
+	return 0;
+}
+
+int store_sync_ls(struct store *st, store_tx tx, const char *path,
+		  char ***names, size_t *n)
+{
+	struct call call = {.want = true};
+	int rc = may_wait(st);
+
+	if (!rc)
+		rc = store_ls_all(st, tx, path, UINT32_MAX, call_done, &call);
+	rc = finish(st, rc, &call);
+	if (!rc)
+		rc = split_names(call.value, call.len, names, n);
+	free(call.value);
+	return rc;
+}
+
+int store_sync_write(struct store *st, store_tx tx, const char *path,
+		     const char *value)
+{
+	struct call call = {0};
+	int rc = may_wait(st);
+
+	if (!rc)
+		rc = store_write(st, tx, path, value, strlen(value), call_done,
+				 &call);
+	return finish(st, rc, &call);
+}
+
+int store_sync_mkdir(struct store *st, store_tx tx, const char *path)
+{
+	struct call call = {0};
+	int rc = may_wait(st);
+
+	if (!rc)
+		rc = store_mkdir(st, tx, path, call_done, &call);
+	return finish(st, rc, &call);
+}
+
+int store_sync_rm(struct store *st, store_tx tx, const char *path)
+{
+	struct call call = {0};
+	int rc = may_wait(st);
+
+	if (!rc)
+		rc = store_rm(st, tx, path, call_done, &call);
+	rc = finish(st, rc, &call);
+	return rc == -ENOENT ? 0 : rc;
+}
+
+int store_sync_set_perms(struct store *st, store_tx tx, const char *path,
+			 uint32_t owner, uint32_t reader)
+{
+	struct call call = {0};
+	int rc = may_wait(st);
+
+	if (!rc)
+		rc = store_set_perms(st, tx, path, owner, reader, call_done,
+				     &call);
+	return finish(st, rc, &call);
+}
+
+int store_sync_get_domain_path(struct store *st, uint32_t domid, char **path)
+{
+	struct call call = {.want = true};
+	int rc = may_wait(st);
+
+	if (!rc)
+		rc = store_get_domain_path(st, domid, call_done, &call);
+	rc = finish(st, rc, &call);
+	if (!rc)
+		*path = call.value;
+	return rc;
+}
+
+int store_sync_begin(struct store *st, store_tx *tx)
+{
+	struct call call = {0};
+	int rc = may_wait(st);
+
+	if (!rc)
+		rc = store_begin(st, call_done, &call);
+	rc = finish(st, rc, &call);
+	if (!rc)
+		*tx = call.tx;
+	return rc;
+}
+
+static int sync_end(struct store *st, store_tx tx, bool commit)
+{
+	struct call call = {0};
+	int rc = may_wait(st);
+
+	if (!rc)
+		rc = store_end(st, tx, commit, call_done, &call);
+	return finish(st, rc, &call);
+}
+
+int store_sync_commit(struct store *st, store_tx tx)
+{
+	return sync_end(st, tx, true);
+}
+
+void store_sync_abort(struct store *st, store_tx tx)
+{
+	/* Nothing can be done about a failure, and nothing needs to be. */
+	(void)!sync_end(st, tx, false);
+}
+
+static int sync_snapshot(struct store *st, store_tx tx, const char *path,
+			 const struct store_limits *limits,
+			 struct store_tree **out)
+{
+	struct call call = {0};
+	int rc = may_wait(st);
+
+	if (!rc)
+		rc = store_snapshot(st, tx, path, limits, call_tree, &call);
+	rc = finish(st, rc, &call);
+	if (!rc)
+		*out = call.tree;
+	return rc;
+}
+
+int store_sync_snapshot(struct store *st, store_tx tx, const char *path,
+			const struct store_limits *limits,
+			struct store_tree **out)
+{
+	struct store_tree *tree = NULL;
+	uint32_t tries;
+	int rc;
+
+	if (tx)
+		return sync_snapshot(st, tx, path, limits, out);
+	for (tries = 0; tries < STORE_TXN_TRIES; tries++) {
+		rc = store_sync_begin(st, &tx);
+		if (rc)
+			return rc;
+		rc = sync_snapshot(st, tx, path, limits, &tree);
+		/* After -ECANCELED there is no store any more. */
+		if (rc && rc != -ECANCELED)
+			store_sync_abort(st, tx);
+		if (rc && rc != -EAGAIN)
+			return rc;
+		if (rc)
+			continue;
+		/* Nothing was changed: the commit only proves one moment. */
+		rc = store_sync_commit(st, tx);
+		if (!rc) {
+			*out = tree;
+			return 0;
+		}
+		tree_free(tree);
+		if (rc != -EAGAIN)
+			return rc;
+	}
+	return -EAGAIN;
+}
+
+int store_sync_txn(struct store *st, const struct store_op *op, size_t n,
+		   size_t *failed)
+{
+	struct call call = {.failed = n};
+	int rc = may_wait(st);
+
+	if (!rc)
+		rc = store_txn(st, op, n, 0, call_txn, &call);
+	rc = finish(st, rc, &call);
+	if (failed)
+		*failed = call.failed;
+	return rc;
+}
+
+int store_sync_wait(struct store *st, int timeout_ms, store_pred_fn *pred,
+		    void *ctx)
+{
+	int64_t end = timeout_ms < 0 ? -1 : now_ms() + timeout_ms;
+	int rc = may_wait(st);
+
+	while (!rc) {
+		rc = pred(st, ctx);
+		if (rc)
+			return rc < 0 ? rc : 0;
+		rc = turn(st, end);
+	}
+	return rc;
+}
