@@ -8,7 +8,8 @@ int uring_init(struct uring *u, unsigned entries)
 {
 	struct io_uring_params p = {
 		.flags = IORING_SETUP_SINGLE_ISSUER |
-			 IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_CQSIZE,
+			 IORING_SETUP_DEFER_TASKRUN |
+			 IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_CQSIZE,
 		.cq_entries = 4 * entries,
 	};
 	int r;
@@ -51,6 +52,13 @@ struct io_uring_sqe *uring_sqe(struct uring *u)
 void uring_attach(struct io_uring_sqe *sqe, struct uring_op *op)
 {
 	io_uring_sqe_set_data(sqe, op);
+}
+
+void uring_detach(struct uring *u, struct io_uring_sqe *sqe)
+{
+	io_uring_sqe_set_data(sqe, NULL);
+	if (u->ring.features & IORING_FEAT_CQE_SKIP)
+		sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
 }
 
 void uring_submit(struct uring *u, bool wait)

@@ -34,11 +34,16 @@ void uring_fini(struct uring *u);
 
 /*
  * An entry for OP to be filled in by one of liburing's io_uring_prep_*.
- * Submits what is queued when there is no room; never returns NULL. OP may be
- * NULL for an operation whose end nobody wants to know.
+ * Submits what is queued when there is no room; never returns NULL.
  */
 struct io_uring_sqe *uring_sqe(struct uring *u);
 void uring_attach(struct io_uring_sqe *sqe, struct uring_op *op);
+
+/*
+ * Instead of uring_attach(): nobody wants to know that it went well, so that it
+ * does not end a wait.
+ */
+void uring_detach(struct uring *u, struct io_uring_sqe *sqe);
 
 /* Submit what is queued, and wait for an end of something if WAIT. */
 void uring_submit(struct uring *u, bool wait);

@@ -175,10 +175,10 @@ static void xen_rearm(struct host_link *l, struct uring *u)
 	sqe = uring_sqe(u);
 	io_uring_prep_read(sqe, fd, &l->seen, sizeof(l->seen), 0);
 	sqe->flags |= IOSQE_IO_HARDLINK;
-	uring_attach(sqe, NULL);
+	uring_detach(u, sqe);
 	sqe = uring_sqe(u);
 	io_uring_prep_write(sqe, fd, &l->mine, sizeof(l->mine), 0);
-	uring_attach(sqe, NULL);
+	uring_detach(u, sqe);
 }
 
 const struct host_ops host_xen = {

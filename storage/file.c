@@ -165,7 +165,7 @@ static void file_cancel(struct storage *s, struct storage_io *io)
 	struct io_uring_sqe *sqe = uring_sqe(f->uring);
 
 	io_uring_prep_cancel(sqe, &io->op, 0);
-	uring_attach(sqe, NULL);
+	uring_detach(f->uring, sqe);
 }
 
 static void file_close(struct storage *s)

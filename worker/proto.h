@@ -22,18 +22,24 @@
 #define PROTO_FDS_MAX  2
 #define PROTO_TEXT_MAX 200
 
+/*
+ * Segments of one request, announced as feature-sg-grant. Stock Linux
+ * frontends use at most 128 (SG_ALL), others as many as there are.
+ */
+#define PROTO_SEGS_MAX 256
+
 enum proto_type {
 	PROTO_HELLO = 1,   /* worker: u.hello */
-	PROTO_REPLY,       /* worker: rc, text; u.stats after PROTO_STATS */
-	PROTO_BROKEN,      /* worker: controller, text: this ring was stopped */
+	PROTO_REPLY,	   /* worker: rc, text; u.stats after PROTO_STATS */
+	PROTO_BROKEN,	   /* worker: controller, text: this ring was stopped */
 	PROTO_SCSI_OPEN,   /* control: controller, u.ring: connect a ring */
 	PROTO_SCSI_CLOSE,  /* control: controller: finish what is in flight,
 			      unmap, unbind; its LUNs stay */
-	PROTO_LUN_ADD,     /* control: controller, addr, u.lun; fds[0] storage
+	PROTO_LUN_ADD,	   /* control: controller, addr, u.lun; fds[0] storage
 			      (absent for kind "null"), fds[1] state file */
-	PROTO_LUN_DEL,     /* control: controller, addr */
+	PROTO_LUN_DEL,	   /* control: controller, addr */
 	PROTO_SCSI_FORGET, /* control: controller: close and drop its LUNs */
-	PROTO_STATS,       /* control: controller */
+	PROTO_STATS,	   /* control: controller */
 	PROTO_LOG_LEVEL,   /* control: u.level (syslog priority) */
 };
 
@@ -44,33 +50,33 @@ struct proto_addr {
 };
 
 struct proto_ring {
-	uint32_t gref;        /* ring-ref */
-	uint32_t port;        /* event-channel of the frontend */
-	uint32_t segs_max;    /* feature-sg-grant as announced */
+	uint32_t gref;	   /* ring-ref */
+	uint32_t port;	   /* event-channel of the frontend */
+	uint32_t segs_max; /* feature-sg-grant as announced */
 	uint32_t pad;
 };
 
 #define PROTO_LUN_READ_ONLY  (1u << 0)
 #define PROTO_LUN_DISCARD    (1u << 1) /* storage can deallocate */
-#define PROTO_LUN_ZERO       (1u << 2) /* storage can zero a range itself */
+#define PROTO_LUN_ZERO	     (1u << 2) /* storage can zero a range itself */
 #define PROTO_LUN_DIRECT     (1u << 3) /* descriptor was opened O_DIRECT */
 #define PROTO_LUN_ROTATIONAL (1u << 4)
 #define PROTO_LUN_SHARED     (1u << 5) /* other guests use it too */
 
 struct proto_lun {
-	char kind[16];        /* lun type: "emulated" */
-	char storage[16];     /* storage driver: "file", "null" */
-	uint64_t size;        /* bytes, a multiple of block_size */
-	uint32_t block_size;  /* logical: 512 or 4096 */
-	uint32_t phys_size;   /* physical block size, bytes */
-	uint32_t align;       /* O_DIRECT alignment of offset and length */
-	uint32_t flags;       /* PROTO_LUN_* */
+	char kind[16];	     /* lun type: "emulated" */
+	char storage[16];    /* storage driver: "file", "null" */
+	uint64_t size;	     /* bytes, a multiple of block_size */
+	uint32_t block_size; /* logical: 512 or 4096 */
+	uint32_t phys_size;  /* physical block size, bytes */
+	uint32_t align;	     /* O_DIRECT alignment of offset and length */
+	uint32_t flags;	     /* PROTO_LUN_* */
 	uint32_t discard_granularity; /* bytes, 0 = block_size */
 	uint32_t pad;
-	uint64_t naa;         /* NAA identifier, VPD 83 */
-	uint64_t initiator;   /* persistent identity of guest and controller */
-	char serial[32];      /* unit serial number, VPD 80 */
-	char product[20];     /* INQUIRY product, at most 16 characters */
+	uint64_t naa;	    /* NAA identifier, VPD 83 */
+	uint64_t initiator; /* persistent identity of guest and controller */
+	char serial[32];    /* unit serial number, VPD 80 */
+	char product[20];   /* INQUIRY product, at most 16 characters */
 };
 
 /* Counters since the controller was opened; all monotonic. */
@@ -87,10 +93,10 @@ struct proto_hello {
 };
 
 struct proto_msg {
-	uint32_t type;       /* enum proto_type */
+	uint32_t type;	     /* enum proto_type */
 	uint32_t cookie;     /* control's; echoed in the reply */
 	uint32_t controller; /* U: the H of VDEV */
-	int32_t rc;          /* REPLY: 0 or negative errno */
+	int32_t rc;	     /* REPLY: 0 or negative errno */
 	struct proto_addr addr;
 	union {
 		struct proto_hello hello;

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a SCSI command reaches. A LUN belongs to one queue thread. One file per
+ * kind of LUN, each ending in one struct lun_type; lun_types[] lists them.
+ *
+ * A command is handed in by submit() and comes back through its done(), once,
+ * from within submit(), cancel() or uring_reap().
+ */
+#ifndef LUN_LUN_H
+#define LUN_LUN_H
+
+#include <stdint.h>
+
+#include "host/uring.h"
+#include "scsi/task.h"
+#include "storage/storage.h"
+#include "wire/scsi.h"
+
+struct lun;
+
+/* A command under way. The queue fills in task's first part and done. */
+struct lun_cmd {
+	struct scsi_task task;
+	uint8_t host; /* enum wire_scsi_host, set at done */
+	void (*done)(struct lun_cmd *cmd);
+	/* the LUN's own */
+	struct lun *lun;
+	struct storage_io io;
+	bool io_busy;
+};
+
+/* What control found out about a LUN; the descriptors become the LUN's. */
+struct lun_cfg {
+	const struct storage_driver *storage;
+	int fd;	       /* of the storage, or -1 */
+	int state_fd;  /* for what must outlive a restart, or -1 */
+	uint64_t size; /* bytes */
+	uint32_t block_size, phys_size, discard_granularity; /* bytes */
+	uint32_t max_transfer; /* bytes one command can carry */
+	bool read_only, discard, zero, rotational;
+	uint64_t naa, initiator;
+	const char *serial, *product;
+};
+
+struct lun_type {
+	const char *name;
+	/* 0 or a negative errno; then the descriptors stay the caller's. */
+	int (*open)(struct lun **out, const struct lun_cfg *cfg,
+		    struct uring *u);
+	void (*submit)(struct lun *l, struct lun_cmd *cmd);
+	/* Please end CMD early; it is done all the same, once. */
+	void (*cancel)(struct lun *l, struct lun_cmd *cmd);
+	/* LOGICAL UNIT RESET; no command is under way. */
+	void (*reset)(struct lun *l);
+	/* Another LUN of its target has come or gone (3F/0E). */
+	void (*luns_changed)(struct lun *l);
+	/* No command is under way. */
+	void (*close)(struct lun *l);
+};
+
+/* Every LUN starts with this. */
+struct lun {
+	const struct lun_type *type;
+};
+
+/* NULL-terminated. */
+extern const struct lun_type *const lun_types[];
+
+extern const struct lun_type lun_emulated;
+
+/* The type called NAME, or NULL. */
+const struct lun_type *lun_find(const char *name);
+
+#endif

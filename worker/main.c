@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * xenpv-worker: the data plane of one guest. Started by xenpvd, never by hand.
+ * This thread reads what control asks and hands it to the thread of the
+ * controller it is about.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "control/log.h"
+#include "worker/proto.h"
+#include "worker/queue.h"
+
+#define QUEUES_MAX 64
+
+struct worker {
+	uint32_t domid;
+	const struct host_ops *host;
+	struct {
+		uint32_t controller;
+		struct queue *queue;
+	} at[QUEUES_MAX];
+	unsigned count;
+};
+
+static const struct host_ops *const hosts[] = {&host_xen, NULL};
+
+/* Index of the queue of CONTROLLER, or -1. */
+static int find(const struct worker *w, uint32_t controller)
+{
+	unsigned i;
+
+	for (i = 0; i < w->count; i++)
+		if (w->at[i].controller == controller)
+			return (int)i;
+	return -1;
+}
+
+static int start(struct worker *w, uint32_t controller)
+{
+	struct queue *q;
+	int rc;
+
+	if (w->count == QUEUES_MAX)
+		return -ENOSPC;
+	rc = queue_start(&q, w->host, w->domid, controller, PROTO_FD);
+	if (rc < 0)
+		return rc;
+	w->at[w->count].controller = controller;
+	w->at[w->count].queue = q;
+	return (int)w->count++;
+}
+
+/* The thread of queue I ends by itself after this message: wait for it. */
+static void join(struct worker *w, int i)
+{
+	queue_join(w->at[i].queue);
+	w->at[i] = w->at[--w->count];
+}
+
+static void refuse(const struct proto_msg *msg, int rc, const char *text)
+{
+	struct proto_msg out = {
+		.type = PROTO_REPLY,
+		.cookie = msg->cookie,
+		.controller = msg->controller,
+		.rc = rc,
+	};
+
+	snprintf(out.text, sizeof(out.text), "%s", text);
+	(void)proto_send(PROTO_FD, &out, NULL, 0);
+}
+
+static void handle(struct worker *w, const struct proto_msg *msg,
+		   const int *fds, int nfds)
+{
+	int i;
+
+	if (msg->type == PROTO_LOG_LEVEL) {
+		log_set_level(msg->u.level);
+		refuse(msg, 0, "");
+		return;
+	}
+	i = find(w, msg->controller);
+	if (i < 0 &&
+	    (msg->type == PROTO_SCSI_OPEN || msg->type == PROTO_LUN_ADD)) {
+		i = start(w, msg->controller);
+		if (i < 0) {
+			refuse(msg, i, "its thread cannot be started");
+			goto close_fds;
+		}
+	}
+	if (i < 0) {
+		/* what is not there is closed and forgotten already */
+		refuse(msg, msg->type == PROTO_LUN_DEL ? -ENOENT : 0,
+		       "no such controller");
+		goto close_fds;
+	}
+	queue_post(w->at[i].queue, msg, fds, nfds);
+	if (msg->type == PROTO_SCSI_FORGET)
+		join(w, i);
+	return;
+
+close_fds:
+	for (i = 0; i < nfds; i++)
+		close(fds[i]);
+}
+
+/* Serve until control closes its end. */
+static int serve(struct worker *w)
+{
+	struct proto_msg msg = {
+		.type = PROTO_HELLO,
+		.u.hello = {.version = PROTO_VERSION,
+			    .pid = (uint32_t)getpid()},
+	};
+	int fds[PROTO_FDS_MAX];
+	int nfds, r;
+
+	r = proto_send(PROTO_FD, &msg, NULL, 0);
+	while (r >= 0) {
+		r = proto_recv(PROTO_FD, &msg, fds, &nfds);
+		if (r == 0)
+			break;
+		if (r > 0)
+			handle(w, &msg, fds, nfds);
+		else if (r == -EINTR)
+			r = 0;
+	}
+	return r;
+}
+
+/*
+ * Control has gone. Until a new control can take over a running worker the
+ * orderly thing is to finish what is in flight and end.
+ */
+static void finish(struct worker *w)
+{
+	struct proto_msg msg = {.type = PROTO_SCSI_FORGET};
+
+	while (w->count) {
+		queue_post(w->at[0].queue, &msg, NULL, 0);
+		join(w, 0);
+	}
+}
+
+static int parse(struct worker *w, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"domid", required_argument, NULL, 'd'},
+		{"host", required_argument, NULL, 'h'},
+		{0},
+	};
+	bool have_domid = false;
+	char *end;
+	int c, i;
+
+	w->host = hosts[0];
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (c) {
+		case 'd':
+			w->domid = (uint32_t)strtoul(optarg, &end, 10);
+			have_domid = *end == '\0' && end != optarg;
+			break;
+		case 'h':
+			for (i = 0; hosts[i]; i++)
+				if (strcmp(hosts[i]->name, optarg) == 0)
+					break;
+			w->host = hosts[i];
+			break;
+		default:
+			return -EINVAL;
+		}
+	}
+	return have_domid && w->host && optind == argc ? 0 : -EINVAL;
+}
+
+int main(int argc, char **argv)
+{
+	struct worker w = {.count = 0};
+	int r;
+
+	log_init("xenpv-worker");
+	if (parse(&w, argc, argv) < 0) {
+		fprintf(stderr, "xenpv-worker is started by xenpvd: see "
+				"xenpvd(8)\n");
+		return 1;
+	}
+	/* Control stops us by closing the socket; the terminal's Ctrl-C is
+	 * for control alone. */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	prctl(PR_SET_NAME, "xenpv-worker", 0, 0, 0);
+	r = serve(&w);
+	finish(&w);
+	return r < 0;
+}

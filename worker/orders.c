@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What control asks of a queue: connect and disconnect the ring, add and
+ * remove LUNs. Runs in the queue's thread, between turns.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "worker/queue_impl.h"
+
+static void reply(struct queue *q, uint32_t cookie, int rc, const char *text)
+{
+	struct proto_msg msg = {
+		.type = PROTO_REPLY,
+		.cookie = cookie,
+		.controller = q->controller,
+		.rc = rc,
+	};
+
+	snprintf(msg.text, sizeof(msg.text), "%s", text ? text : "");
+	/* When control has gone there is nobody to tell. */
+	(void)proto_send(q->control_fd, &msg, NULL, 0);
+}
+
+static struct scsi_back_addr addr_of(const struct proto_msg *msg)
+{
+	struct scsi_back_addr a = {
+		.channel = msg->addr.channel,
+		.id = msg->addr.target,
+		.lun = msg->addr.lun,
+	};
+
+	return a;
+}
+
+/* ---- the ring ---- */
+
+static void ring_free(struct queue *q)
+{
+	if (q->link)
+		q->host->close(q->link);
+	if (q->arena)
+		munmap(q->arena, q->arena_len);
+	free(q->engine_mem);
+	q->link = NULL;
+	q->arena = NULL;
+	q->engine = NULL;
+	q->engine_mem = NULL;
+}
+
+/* Memory for the data of every slot; pages are taken as they are used. */
+static int arena_new(struct queue *q)
+{
+	size_t each = (size_t)q->segs_max * WIRE_PAGE_SIZE + SCSI_SCRATCH_MIN;
+	void *mem;
+	uint32_t i;
+
+	mem = mmap(NULL, each * SCSI_BACK_TAGS, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (mem == MAP_FAILED)
+		return -errno;
+	q->arena = mem;
+	q->arena_len = each * SCSI_BACK_TAGS;
+	for (i = 0; i < SCSI_BACK_TAGS; i++) {
+		q->slot[i].queue = q;
+		q->slot[i].tl = NULL;
+		q->slot[i].data = q->arena + each * i;
+	}
+	return 0;
+}
+
+static void on_event(void *ctx)
+{
+	(void)ctx; /* having woken is all: each turn looks at the ring */
+}
+
+static void ring_open(struct queue *q, const struct proto_msg *msg)
+{
+	const struct proto_ring *ring = &msg->u.ring;
+	const char *why = "it is connected already";
+	void *page;
+	size_t len = scsi_back_size(ring->segs_max);
+	int rc = -EBUSY;
+
+	if (q->engine)
+		goto out;
+	q->segs_max = ring->segs_max;
+	why = "out of memory";
+	q->engine_mem = aligned_alloc(64, (len + 63) & ~(size_t)63);
+	rc = q->engine_mem ? arena_new(q) : -ENOMEM;
+	if (rc < 0)
+		goto fail;
+	rc = q->host->open(&q->link, q->domid, ring->gref, ring->port, &page,
+			   &why);
+	if (rc < 0)
+		goto fail;
+	why = "feature-sg-grant is out of range";
+	rc = -EINVAL;
+	if (scsi_back_init(&q->engine, q->engine_mem, len, ring->segs_max, page,
+			   0, 0, &queue_engine_ops, q) < 0)
+		goto fail;
+	q->broken = false;
+	q->closing = false;
+	q->host->listen(q->link, &q->uring, on_event, q);
+	rc = 0;
+	why = NULL;
+	goto out;
+
+fail:
+	ring_free(q);
+out:
+	reply(q, msg->cookie, rc, why);
+}
+
+static void ring_close(struct queue *q, uint32_t cookie)
+{
+	if (!q->engine || q->closing) {
+		reply(q, cookie, q->engine ? -EBUSY : 0, NULL);
+		return;
+	}
+	scsi_back_close(q->engine);
+	q->closing = true;
+	q->close_cookie = cookie;
+}
+
+/* ---- LUNs ---- */
+
+static int lun_open(struct queue *q, const struct proto_lun *p, int fd,
+		    int state_fd, struct lun **out, const char **why)
+{
+	const struct lun_type *type = lun_find(p->kind);
+	struct lun_cfg cfg = {
+		.storage = storage_find(p->storage),
+		.fd = fd,
+		.state_fd = state_fd,
+		.size = p->size,
+		.block_size = p->block_size,
+		.phys_size = p->phys_size,
+		.discard_granularity = p->discard_granularity,
+		/* what a guest can send with the segments it was offered;
+		 * unaligned buffers need one segment more */
+		.max_transfer = (PROTO_SEGS_MAX - 1) * WIRE_PAGE_SIZE,
+		.read_only = p->flags & PROTO_LUN_READ_ONLY,
+		.discard = p->flags & PROTO_LUN_DISCARD,
+		.zero = p->flags & PROTO_LUN_ZERO,
+		.rotational = p->flags & PROTO_LUN_ROTATIONAL,
+		.naa = p->naa,
+		.initiator = p->initiator,
+		.serial = p->serial,
+		.product = p->product,
+	};
+
+	*why = "this worker has no such kind of LUN or storage";
+	if (!type || !cfg.storage)
+		return -EPROTONOSUPPORT;
+	if (cfg.block_size == 0 || cfg.size < cfg.block_size) {
+		*why = "the storage is smaller than a block";
+		return -EINVAL;
+	}
+	*why = "its storage or state file cannot be used";
+	return type->open(out, &cfg, &q->uring);
+}
+
+static void lun_add(struct queue *q, struct mail *m)
+{
+	const struct proto_lun *p = &m->msg.u.lun;
+	struct scsi_back_addr addr = addr_of(&m->msg);
+	bool has_fd = strcmp(p->storage, storage_null.name) != 0;
+	const char *why = "its address is taken";
+	struct lun *lun;
+	int at = 0, fd, state_fd, rc = -EEXIST;
+
+	if (target_find(&q->target, &addr))
+		goto out;
+	fd = has_fd && m->nfds > 0 ? m->fds[at++] : -1;
+	state_fd = at < m->nfds ? m->fds[at] : -1;
+	rc = lun_open(q, p, fd, state_fd, &lun, &why);
+	if (rc < 0)
+		goto out;
+	m->nfds = 0; /* the LUN's now */
+	why = "no more LUNs fit on this controller";
+	rc = target_add(&q->target, &addr, lun);
+	if (rc < 0)
+		lun->type->close(lun);
+	else
+		why = NULL;
+out:
+	reply(q, m->msg.cookie, rc, why);
+}
+
+static void lun_del(struct queue *q, const struct proto_msg *msg)
+{
+	struct scsi_back_addr addr = addr_of(msg);
+	struct target_lun *tl = target_find(&q->target, &addr);
+
+	if (!tl || tl->going) {
+		reply(q, msg->cookie, -ENOENT, "no such LUN");
+		return;
+	}
+	tl->going = true;
+	tl->going_cookie = msg->cookie;
+}
+
+/* ---- all of them ---- */
+
+static void stats(struct queue *q, const struct proto_msg *msg)
+{
+	struct proto_msg out = {
+		.type = PROTO_REPLY,
+		.cookie = msg->cookie,
+		.controller = q->controller,
+		.u.stats = q->stats,
+	};
+
+	out.u.stats.luns = q->target.count;
+	if (q->engine)
+		out.u.stats.inflight = scsi_back_inflight(q->engine);
+	(void)proto_send(q->control_fd, &out, NULL, 0);
+}
+
+static void forget(struct queue *q, uint32_t cookie)
+{
+	if (q->engine && !q->closing) {
+		scsi_back_close(q->engine);
+		q->closing = true;
+	}
+	q->forget = true;
+	q->forget_cookie = cookie;
+}
+
+static void order(struct queue *q, struct mail *m)
+{
+	switch (m->msg.type) {
+	case PROTO_SCSI_OPEN:
+		ring_open(q, &m->msg);
+		break;
+	case PROTO_SCSI_CLOSE:
+		ring_close(q, m->msg.cookie);
+		break;
+	case PROTO_LUN_ADD:
+		lun_add(q, m);
+		break;
+	case PROTO_LUN_DEL:
+		lun_del(q, &m->msg);
+		break;
+	case PROTO_STATS:
+		stats(q, &m->msg);
+		break;
+	case PROTO_SCSI_FORGET:
+		forget(q, m->msg.cookie);
+		break;
+	default:
+		reply(q, m->msg.cookie, -EPROTO, "unknown message");
+	}
+}
+
+void queue_orders(struct queue *q)
+{
+	struct mail *m;
+
+	while ((m = mailbox_get(&q->mail))) {
+		order(q, m);
+		while (m->nfds > 0)
+			close(m->fds[--m->nfds]);
+		free(m);
+	}
+	queue_settle(q);
+}
+
+void queue_settle(struct queue *q)
+{
+	uint32_t i = 0;
+
+	if (q->closing && scsi_back_inflight(q->engine) == 0) {
+		ring_free(q);
+		q->closing = false;
+		if (q->close_cookie)
+			reply(q, q->close_cookie, 0, NULL);
+		q->close_cookie = 0;
+	}
+	while (i < q->target.count) {
+		struct target_lun *tl = q->target.lun[i];
+		uint32_t cookie = tl->going_cookie;
+
+		if (tl->inflight || !(tl->going || (q->forget && !q->engine))) {
+			i++;
+			continue;
+		}
+		target_remove(&q->target, tl);
+		if (cookie)
+			reply(q, cookie, 0, NULL);
+	}
+}
+
+void queue_forgotten(struct queue *q)
+{
+	reply(q, q->forget_cookie, 0, NULL);
+}
