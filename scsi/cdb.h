@@ -54,20 +54,25 @@ enum scsi_access {
 
 struct scsi_op {
 	uint8_t opcode;
-	uint8_t sa;	/* service action, with SCSI_OP_SA */
+	uint8_t sa; /* service action, with SCSI_OP_SA */
 	uint8_t cdb_len;
-	uint8_t flags;	/* SCSI_OP_* */
-	uint8_t dir;	/* enum scsi_dir */
-	uint8_t access; /* enum scsi_access */
-	uint8_t allow;	/* SCSI_ALLOW_* */
-	uint8_t timeout_s; /* nominal processing time, 0 when not known */
+	uint8_t flags;	   /* SCSI_OP_* */
+	uint8_t dir;	   /* enum scsi_dir */
+	uint8_t access;	   /* enum scsi_access */
+	uint8_t allow;	   /* SCSI_ALLOW_* */
+	uint8_t timeout_s; /* nominal processing time */
+	/*
+	 * With mild_mask: when these bits of byte 4 are mild_value, the command
+	 * takes nothing from anybody and never conflicts (SBC-3 table 13: START
+	 * STOP UNIT that starts, PREVENT ALLOW that allows).
+	 */
+	uint8_t mild_mask, mild_value;
 	const char *name;
 	/*
 	 * Checks the command and either answers it (SCSI_STEP_DONE) or sets
 	 * the range it touches and returns SCSI_STEP_IO: then run is called,
 	 * first with rc 0 and phase 0 when no earlier task is in the way, and
-	 * after that with the result of each io it asked for. start may be
-	 * called again for a task that has waited.
+	 * after that with the result of each io it asked for.
 	 */
 	enum scsi_step (*start)(struct scsi_lu *lu, struct scsi_task *task);
 	enum scsi_step (*run)(struct scsi_lu *lu, struct scsi_task *task,

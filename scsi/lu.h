@@ -70,11 +70,11 @@ struct scsi_lu_type {
 	uint32_t vpd_count;
 	const struct scsi_vpd_page *vpd; /* likewise; page codes rising */
 	uint32_t mode_count;
-	const struct scsi_mode_page *mode; /* page codes rising */
+	const struct scsi_mode_page *const *mode; /* page codes rising */
 	uint32_t version_count;
 	uint16_t version[4]; /* version descriptors (SPC-4 6.6.2) but SPC */
-	/* default device specific parameter of MODE SENSE */
-	uint8_t (*mode_specific)(const struct scsi_lu *lu);
+	/* device specific parameter of MODE SENSE, without WP */
+	uint8_t mode_specific;
 };
 
 /*
@@ -100,11 +100,11 @@ struct scsi_lu_cfg {
 	char revision[5];      /* up to 4; "0001" */
 	uint64_t naa;	       /* NAA identifier (SPC-4 7.8.6.6), 0: none */
 	uint32_t max_transfer; /* blocks in one command, 0: no limit */
-	uint32_t optimal_transfer;   /* blocks, 0: not told */
-	uint32_t unmap_granularity;  /* blocks, 0: not told */
-	uint32_t max_unmap_blocks;   /* in one UNMAP; 0xffffffff: no limit */
+	uint32_t optimal_transfer;	/* blocks, 0: not told */
+	uint32_t unmap_granularity;	/* blocks, 0: not told */
+	uint32_t max_unmap_blocks;	/* in one UNMAP; 0xffffffff: no limit */
 	uint32_t max_unmap_descriptors; /* in one UNMAP; 256 */
-	uint32_t max_write_same;     /* blocks, 0x400000 */
+	uint32_t max_write_same;	/* blocks, 0x400000 */
 };
 
 /* What the unit knows of one initiator. */
@@ -123,7 +123,7 @@ struct scsi_lu {
 	bool stopped; /* by START STOP UNIT */
 	struct scsi_nexus nexus[SCSI_NEXUS_MAX];
 	struct scsi_task *first, *last; /* not DONE yet, oldest first */
-	uint32_t old_holder; /* RESERVE(6): nexus, SCSI_NEXUS_MAX when none */
+	uint32_t old_holder;   /* RESERVE(6): nexus, SCSI_NEXUS_MAX when none */
 	struct scsi_pr pr;     /* in force */
 	struct scsi_pr pr_new; /* in force when it has been saved */
 	uint32_t image_len;
@@ -142,7 +142,7 @@ int scsi_lu_init(struct scsi_lu *lu,
  * Names the initiator behind a nexus index (below SCSI_NEXUS_MAX), before its
  * first command. The id is what persistent reservations are kept for: the same
  * initiator must get the same id after a restart, different ones must differ.
- * A nexus that was never named has its index as id.
+ * A nexus that was never named has UINT64_MAX - index as id.
  */
 void scsi_lu_nexus(struct scsi_lu *lu, uint32_t index, uint64_t initiator_id);
 
@@ -170,8 +170,7 @@ enum scsi_step scsi_lu_start(struct scsi_lu *lu, struct scsi_task *task);
  *                  else as the others
  *   any other      MEDIUM ERROR, UNRECOVERED READ ERROR or WRITE ERROR;
  *                  HARDWARE ERROR for SAVE
- * Returns DONE or IO; WAIT only for a task that came from scsi_lu_next() and
- * met a changed unit, never otherwise.
+ * Returns DONE or IO.
  */
 enum scsi_step scsi_lu_resume(struct scsi_lu *lu, struct scsi_task *task,
 			      int rc);

@@ -95,6 +95,8 @@ enum scsi_step scsi_pr_out(struct scsi_lu *lu, struct scsi_task *task);
 enum scsi_step scsi_pr_out_run(struct scsi_lu *lu, struct scsi_task *task,
 			       int rc);
 enum scsi_step scsi_reserve(struct scsi_lu *lu, struct scsi_task *task);
+enum scsi_step scsi_reserve_run(struct scsi_lu *lu, struct scsi_task *task,
+				int rc);
 enum scsi_step scsi_release(struct scsi_lu *lu, struct scsi_task *task);
 
 #endif

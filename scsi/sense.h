@@ -23,35 +23,35 @@ struct scsi_lu;
 #define SCSI_KEY_MISCOMPARE	 0xe
 
 /* Additional sense codes with their qualifiers, SPC-4 annex F.2. */
-#define SCSI_ASC_NONE			0x0000
-#define SCSI_ASC_START_NEEDED		0x0402 /* initializing command req. */
-#define SCSI_ASC_WRITE_ERROR		0x0c00
-#define SCSI_ASC_SHORT_DATA_OUT		0x0e03 /* invalid field in info unit */
-#define SCSI_ASC_READ_ERROR		0x1100
-#define SCSI_ASC_LIST_LENGTH		0x1a00 /* parameter list length error */
-#define SCSI_ASC_MISCOMPARE		0x1d00
-#define SCSI_ASC_OPCODE			0x2000
-#define SCSI_ASC_LBA_RANGE		0x2100
-#define SCSI_ASC_CDB_FIELD		0x2400
-#define SCSI_ASC_NO_LUN			0x2500
-#define SCSI_ASC_LIST_FIELD		0x2600
-#define SCSI_ASC_BAD_RELEASE		0x2604
-#define SCSI_ASC_WRITE_PROTECTED	0x2700
-#define SCSI_ASC_SOFT_WRITE_PROTECTED	0x2702
-#define SCSI_ASC_SPACE_ALLOCATION	0x2707
-#define SCSI_ASC_POWER_ON		0x2900
-#define SCSI_ASC_DEVICE_RESET		0x2903
-#define SCSI_ASC_NEXUS_LOSS		0x2907
-#define SCSI_ASC_MODE_CHANGED		0x2a01
-#define SCSI_ASC_RESERVATIONS_PREEMPTED 0x2a03
-#define SCSI_ASC_RESERVATIONS_RELEASED	0x2a04
+#define SCSI_ASC_NONE			 0x0000
+#define SCSI_ASC_START_NEEDED		 0x0402 /* initializing command req. */
+#define SCSI_ASC_WRITE_ERROR		 0x0c00
+#define SCSI_ASC_SHORT_DATA_OUT		 0x0e03 /* invalid field in info unit */
+#define SCSI_ASC_READ_ERROR		 0x1100
+#define SCSI_ASC_LIST_LENGTH		 0x1a00 /* parameter list length error */
+#define SCSI_ASC_MISCOMPARE		 0x1d00
+#define SCSI_ASC_OPCODE			 0x2000
+#define SCSI_ASC_LBA_RANGE		 0x2100
+#define SCSI_ASC_CDB_FIELD		 0x2400
+#define SCSI_ASC_NO_LUN			 0x2500
+#define SCSI_ASC_LIST_FIELD		 0x2600
+#define SCSI_ASC_BAD_RELEASE		 0x2604
+#define SCSI_ASC_WRITE_PROTECTED	 0x2700
+#define SCSI_ASC_SOFT_WRITE_PROTECTED	 0x2702
+#define SCSI_ASC_SPACE_ALLOCATION	 0x2707
+#define SCSI_ASC_POWER_ON		 0x2900
+#define SCSI_ASC_DEVICE_RESET		 0x2903
+#define SCSI_ASC_NEXUS_LOSS		 0x2907
+#define SCSI_ASC_MODE_CHANGED		 0x2a01
+#define SCSI_ASC_RESERVATIONS_PREEMPTED	 0x2a03
+#define SCSI_ASC_RESERVATIONS_RELEASED	 0x2a04
 #define SCSI_ASC_REGISTRATIONS_PREEMPTED 0x2a05
-#define SCSI_ASC_CAPACITY_CHANGED	0x2a09
-#define SCSI_ASC_COMMANDS_CLEARED	0x2f00
-#define SCSI_ASC_NO_SAVING		0x3900
-#define SCSI_ASC_LUNS_CHANGED		0x3f0e
-#define SCSI_ASC_INTERNAL_FAILURE	0x4400
-#define SCSI_ASC_NO_REGISTRATION_ROOM	0x5504
+#define SCSI_ASC_CAPACITY_CHANGED	 0x2a09
+#define SCSI_ASC_COMMANDS_CLEARED	 0x2f00
+#define SCSI_ASC_NO_SAVING		 0x3900
+#define SCSI_ASC_LUNS_CHANGED		 0x3f0e
+#define SCSI_ASC_INTERNAL_FAILURE	 0x4400
+#define SCSI_ASC_NO_REGISTRATION_ROOM	 0x5504
 
 /*
  * Sense data of a current error into out (at least SCSI_SENSE_FIXED_LEN
@@ -72,9 +72,8 @@ enum scsi_step scsi_check(const struct scsi_lu *lu, struct scsi_task *task,
 			  uint8_t key, uint16_t asc);
 
 /* The same with the INFORMATION field (SPC-4 4.5.2.2). */
-enum scsi_step scsi_check_info(const struct scsi_lu *lu,
-			       struct scsi_task *task, uint8_t key,
-			       uint16_t asc, uint64_t info);
+enum scsi_step scsi_check_info(const struct scsi_lu *lu, struct scsi_task *task,
+			       uint8_t key, uint16_t asc, uint64_t info);
 
 /*
  * ILLEGAL REQUEST, INVALID FIELD IN CDB or IN PARAMETER LIST, with a pointer

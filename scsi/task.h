@@ -30,24 +30,24 @@ enum scsi_step {
 
 /* What a logical unit may ask of the storage behind it. */
 enum scsi_io_op {
-	SCSI_IO_READ,    /* offset, len, buf */
-	SCSI_IO_WRITE,   /* offset, len, buf, fua */
-	SCSI_IO_FLUSH,   /* all completed writes are on stable storage */
+	SCSI_IO_READ,	 /* offset, len, buf */
+	SCSI_IO_WRITE,	 /* offset, len, buf, fua */
+	SCSI_IO_FLUSH,	 /* all completed writes are on stable storage */
 	SCSI_IO_DISCARD, /* offset, len: may be unmapped; reads as zeroes */
-	SCSI_IO_ZERO,    /* offset, len, unmap, fua: reads as zeroes after */
-	SCSI_IO_EXTENT,  /* offset, len: how far does one allocation state go;
+	SCSI_IO_ZERO,	 /* offset, len, unmap, fua: reads as zeroes after */
+	SCSI_IO_EXTENT,	 /* offset, len: how far does one allocation state go;
 			    answer in extent_len and extent_mapped */
-	SCSI_IO_SAVE,    /* buf, len: keep these bytes of state over a restart,
+	SCSI_IO_SAVE,	 /* buf, len: keep these bytes of state over a restart,
 			    all or nothing, before the result is reported */
 };
 
 struct scsi_io {
 	enum scsi_io_op op;
-	bool fua;            /* WRITE, ZERO: on stable storage at completion */
-	bool unmap;          /* ZERO: the blocks may be deallocated */
+	bool fua;	     /* WRITE, ZERO: on stable storage at completion */
+	bool unmap;	     /* ZERO: the blocks may be deallocated */
 	uint64_t offset;     /* bytes from the start of the storage */
-	uint64_t len;        /* bytes, a multiple of the block size; not 0 */
-	uint8_t *buf;        /* inside the task's data or scratch, or the LU's
+	uint64_t len;	     /* bytes, a multiple of the block size; not 0 */
+	uint8_t *buf;	     /* inside the task's data or scratch, or the LU's
 				state; stays as it is until resume */
 	uint64_t extent_len; /* EXTENT, set by the caller before resume */
 	bool extent_mapped;  /* EXTENT, likewise */
@@ -62,14 +62,14 @@ struct scsi_task {
 	/* the command */
 	uint8_t cdb[SCSI_CDB_MAX];
 	uint8_t cdb_len;      /* valid bytes of cdb */
-	uint32_t nexus;       /* which initiator: index below SCSI_NEXUS_MAX */
-	uint8_t *data;        /* data-out is here at start; data-in goes here */
+	uint32_t nexus;	      /* which initiator: index below SCSI_NEXUS_MAX */
+	uint8_t *data;	      /* data-out is here at start; data-in goes here */
 	uint32_t out_len;     /* bytes of data-out the initiator sent */
 	uint32_t in_max;      /* bytes of data-in the initiator has room for */
 	uint8_t *scratch;     /* the LU's to use during the task */
 	uint32_t scratch_len; /* at least SCSI_SCRATCH_MIN */
 	/* the answer, valid at DONE */
-	uint8_t status;    /* enum scsi_status */
+	uint8_t status;	   /* enum scsi_status */
 	uint8_t sense_len; /* 0 when there is none */
 	uint8_t sense[SCSI_SENSE_MAX];
 	uint32_t in_len;   /* bytes of data-in to send, at most in_max */
@@ -80,10 +80,10 @@ struct scsi_task {
 	const struct scsi_op *op;
 	struct scsi_task *next;
 	uint64_t lba, blocks; /* range touched, for ordering; blocks 0 = none */
-	uint64_t pos;         /* progress in multi-step commands */
+	uint64_t pos;	      /* progress in multi-step commands */
 	uint32_t phase;
-	uint32_t out_used;    /* bytes of data-out that were consumed */
-	uint8_t access;       /* enum scsi_access */
+	uint32_t out_used; /* bytes of data-out that were consumed */
+	uint8_t access;	   /* enum scsi_access */
 	bool listed, waiting, cancelled;
 };
 
