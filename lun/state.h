@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 /* Bytes of state a slot holds. */
-#define STATE_MAX 16384
+#define STATE_MAX 4096
 
 struct state {
 	int fd;	      /* or -1: nothing is kept */

@@ -9,7 +9,7 @@
 
 #include "wire/port.h"
 
-#define WIRE_PAGE_SIZE       4096u
+#define WIRE_PAGE_SIZE	     4096u
 #define WIRE_RING_SLOTS_OFFS 64u
 
 struct wire_ring {

@@ -9,16 +9,16 @@
 #include "wire/port.h"
 
 /* vscsiif_request.act */
-#define WIRE_SCSI_ACT_CDB       1
-#define WIRE_SCSI_ACT_ABORT     2
-#define WIRE_SCSI_ACT_RESET     3
+#define WIRE_SCSI_ACT_CDB	1
+#define WIRE_SCSI_ACT_ABORT	2
+#define WIRE_SCSI_ACT_RESET	3
 #define WIRE_SCSI_ACT_SG_PRESET 4 /* deprecated, refused */
 
-#define WIRE_SCSI_SEGS      26  /* segments in the slot itself */
-#define WIRE_SCSI_CDB       16  /* bytes of CDB */
-#define WIRE_SCSI_SENSE     96  /* bytes of sense data */
+#define WIRE_SCSI_SEGS	    26	 /* segments in the slot itself */
+#define WIRE_SCSI_CDB	    16	 /* bytes of CDB */
+#define WIRE_SCSI_SENSE	    96	 /* bytes of sense data */
 #define WIRE_SCSI_SG_GRANT  0x80 /* nr_segments: seg[] names pages of segments */
-#define WIRE_SCSI_RING_SIZE 16  /* slots in the one page that is allowed */
+#define WIRE_SCSI_RING_SIZE 16	 /* slots in the one page that is allowed */
 
 /* sc_data_direction; 0 is what a frontend sends that knows no better */
 #define WIRE_SCSI_DIR_BIDI 0
@@ -53,7 +53,7 @@ enum wire_scsi_host {
 
 /* rslt of ABORT and RESET */
 #define WIRE_SCSI_RESET_SUCCESS 0x2002
-#define WIRE_SCSI_RESET_FAILED  0x2003
+#define WIRE_SCSI_RESET_FAILED	0x2003
 
 struct wire_scsi_seg {
 	uint32_t gref;

@@ -178,7 +178,6 @@ struct batch {
 	struct queue *q;
 	bool to_guest;
 	unsigned n;
-	struct slot *owner[HOST_COPY_MAX];
 };
 
 static void batch_flush(struct batch *b)
@@ -192,7 +191,7 @@ static void batch_flush(struct batch *b)
 	q->stats.copies += b->n;
 	for (i = 0; i < b->n; i++)
 		if (!q->copy[i].ok)
-			b->owner[i]->cmd.host = WIRE_SCSI_HOST_ERROR;
+			q->owner[i]->cmd.host = WIRE_SCSI_HOST_ERROR;
 	b->n = 0;
 }
 
@@ -207,7 +206,7 @@ static void batch_add(struct batch *b, struct slot *s, uint32_t len)
 			n = len - at;
 		if (b->n == HOST_COPY_MAX)
 			batch_flush(b);
-		b->owner[b->n] = s;
+		b->q->owner[b->n] = s;
 		b->q->copy[b->n++] = (struct host_copy){
 			.gref = s->segs[i].gref,
 			.offset = s->segs[i].offset,

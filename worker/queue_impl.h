@@ -66,6 +66,7 @@ struct queue {
 	struct slot slot[SCSI_BACK_TAGS];
 	struct slots fresh, finished;
 	struct host_copy copy[HOST_COPY_MAX];
+	struct slot *owner[HOST_COPY_MAX]; /* whose piece copy[i] is */
 	/* polling before sleep */
 	uint64_t poll_ns;
 };

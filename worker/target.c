@@ -101,7 +101,7 @@ void target_remove(struct target *t, struct target_lun *tl)
 
 /* The LUN numbers of ADDR's target; returns how many. */
 static uint32_t numbers(const struct target *t,
-			const struct scsi_back_addr *addr, uint64_t *out)
+			const struct scsi_back_addr *addr, uint16_t *out)
 {
 	uint32_t i, n = 0;
 
@@ -114,19 +114,20 @@ static uint32_t numbers(const struct target *t,
 bool target_answer(const struct target *t, const struct scsi_back_addr *addr,
 		   struct lun_cmd *cmd)
 {
-	uint64_t luns[TARGET_LUNS_MAX];
+	bool wants = scsi_target_wants(&cmd->task);
+	uint16_t luns[TARGET_LUNS_MAX];
 	struct target_lun *tl = target_find(t, addr);
-	bool present = tl && !tl->going;
 	uint32_t n;
 
-	if (present && cmd->task.cdb[0] != 0xa0 /* REPORT LUNS */)
+	if (tl && !tl->going && !wants)
 		return false;
 	n = numbers(t, addr, luns);
-	if (n == 0) {
-		cmd->host = WIRE_SCSI_HOST_NO_CONNECT;
-		return true;
-	}
 	cmd->host = WIRE_SCSI_HOST_OK;
-	scsi_target_answer(&cmd->task, luns, n);
+	if (n == 0)
+		cmd->host = WIRE_SCSI_HOST_NO_CONNECT;
+	else if (wants)
+		scsi_target_report_luns(&cmd->task, luns, n);
+	else
+		scsi_target_absent(&cmd->task);
 	return true;
 }

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* core/ring against a frontend written with the rules of ring.h. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/ring.h"
+
+#define SLOT 252u
+
+struct page {
+	_Alignas(4096) uint8_t bytes[4096];
+};
+
+static struct wire_ring *front(struct page *p)
+{
+	struct wire_ring *r = (struct wire_ring *)p->bytes;
+
+	memset(p, 0, sizeof(*p));
+	r->req_event = 1;
+	r->rsp_event = 1;
+	return r;
+}
+
+static uint8_t *slot_of(struct page *p, uint32_t i)
+{
+	return p->bytes + 64 + (i % 16) * SLOT;
+}
+
+static void test_slots(void **state)
+{
+	(void)state;
+	assert_int_equal(ring_slots(1, 252), 16); /* vscsiif */
+	assert_int_equal(ring_slots(1, 112), 32); /* blkif */
+	assert_int_equal(ring_slots(4, 112), 128);
+	assert_int_equal(ring_slots(16, 112), 512);
+	assert_int_equal(ring_slots(1, 12), 256); /* netif tx */
+	assert_int_equal(ring_slots(1, 4032), 1);
+	assert_int_equal(ring_slots(1, 4033), 0);
+	assert_int_equal(ring_slots(0, 12), 0);
+	assert_int_equal(ring_slots(17, 12), 0);
+	assert_int_equal(ring_slots(1, 0), 0);
+}
+
+static void test_init_refuses(void **state)
+{
+	static struct page p;
+	struct ring_back r;
+
+	(void)state;
+	assert_int_equal(ring_back_init(&r, p.bytes, 1, 250, 0, 0), XPV_EINVAL);
+	assert_int_equal(ring_back_init(&r, p.bytes, 1, 8192, 0, 0),
+			 XPV_EINVAL);
+}
+
+/* Requests go through in order and whole, across the wrap of the index. */
+static void test_order_and_wrap(void **state)
+{
+	static struct page p;
+	struct wire_ring *f = front(&p);
+	uint32_t start = 0xfffffff0u, i, n;
+	uint8_t copy[SLOT], want[SLOT];
+	struct ring_back r;
+
+	(void)state;
+	f->req_prod = start;
+	assert_int_equal(ring_back_init(&r, p.bytes, 1, SLOT, start, start), 0);
+	for (i = 0; i < 100; i++) {
+		n = start + i;
+		memset(slot_of(&p, n), (int)(i + 1), SLOT);
+		f->req_prod = n + 1;
+		assert_int_equal(ring_back_pending(&r), 1);
+		ring_back_take(&r, copy);
+		memset(want, (int)(i + 1), SLOT);
+		assert_memory_equal(copy, want, SLOT);
+		assert_int_equal(ring_back_pending(&r), 0);
+		memset(want, 0xee, SLOT);
+		ring_back_put(&r, want, 8);
+		assert_int_equal(f->rsp_prod, i ? n : 0); /* not yet visible */
+		ring_back_push(&r);
+		assert_int_equal(f->rsp_prod, n + 1);
+		memset(want + 8, 0, SLOT - 8); /* nothing old is left */
+		assert_memory_equal(slot_of(&p, n), want, SLOT);
+	}
+}
+
+static void test_overflow(void **state)
+{
+	static struct page p;
+	struct wire_ring *f = front(&p);
+	uint8_t copy[SLOT];
+	struct ring_back r;
+
+	(void)state;
+	assert_int_equal(ring_back_init(&r, p.bytes, 1, SLOT, 0, 0), 0);
+	f->req_prod = 16;
+	assert_int_equal(ring_back_pending(&r), 16);
+	f->req_prod = 17;
+	assert_int_equal(ring_back_pending(&r), XPV_EPROTO);
+	f->req_prod = 0xffffffff;
+	assert_int_equal(ring_back_pending(&r), XPV_EPROTO);
+	/* taken but not answered: their slots are not free */
+	f->req_prod = 2;
+	ring_back_take(&r, copy);
+	ring_back_take(&r, copy);
+	f->req_prod = 16;
+	assert_int_equal(ring_back_pending(&r), 14);
+	f->req_prod = 17;
+	assert_int_equal(ring_back_pending(&r), XPV_EPROTO);
+	f->req_prod = 1; /* taken back */
+	assert_int_equal(ring_back_pending(&r), XPV_EPROTO);
+}
+
+/* The rule of RING_PUSH_RESPONSES_AND_CHECK_NOTIFY. */
+static void test_notify(void **state)
+{
+	static struct page p;
+	struct wire_ring *f = front(&p);
+	uint8_t copy[SLOT] = {0};
+	struct ring_back r;
+	uint32_t i;
+
+	(void)state;
+	assert_int_equal(ring_back_init(&r, p.bytes, 1, SLOT, 0, 0), 0);
+	assert_false(ring_back_push(&r)); /* nothing to say */
+	f->req_prod = 8;
+	for (i = 0; i < 8; i++)
+		ring_back_take(&r, copy);
+	f->rsp_event = 3; /* wants to hear of the third */
+	ring_back_put(&r, copy, 4);
+	assert_false(ring_back_push(&r));
+	ring_back_put(&r, copy, 4);
+	ring_back_put(&r, copy, 4);
+	assert_true(ring_back_push(&r));
+	ring_back_put(&r, copy, 4);
+	assert_false(ring_back_push(&r)); /* once */
+	f->rsp_event = 5;
+	ring_back_put(&r, copy, 4);
+	ring_back_put(&r, copy, 4);
+	assert_true(ring_back_push(&r)); /* passed it */
+}
+
+static void test_arm(void **state)
+{
+	static struct page p;
+	struct wire_ring *f = front(&p);
+	uint8_t copy[SLOT];
+	struct ring_back r;
+
+	(void)state;
+	assert_int_equal(ring_back_init(&r, p.bytes, 1, SLOT, 0, 0), 0);
+	assert_false(ring_back_arm(&r));
+	assert_int_equal(f->req_event, 1);
+	assert_false(ring_back_has_work(&r));
+	f->req_prod = 1;
+	assert_true(ring_back_has_work(&r));
+	assert_true(ring_back_arm(&r));
+	ring_back_take(&r, copy);
+	assert_false(ring_back_arm(&r));
+	assert_int_equal(f->req_event, 2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_slots),
+		cmocka_unit_test(test_init_refuses),
+		cmocka_unit_test(test_order_and_wrap),
+		cmocka_unit_test(test_overflow),
+		cmocka_unit_test(test_notify),
+		cmocka_unit_test(test_arm),
+	};
+
+	return cmocka_run_group_tests_name("ring", tests, NULL, NULL);
+}
