@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The table of commands, and what is made from it: see commands.h. */
+#include "cli/commands.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/text.h"
+#include "wire/port.h"
+
+const struct cli_option global_options[] = {
+	{"help", 'h', NULL, "show this list, or a command's help"},
+	{"verbose", 'v', NULL, "say on stderr what is being done"},
+	{"version", 'V', NULL, "show the version"},
+	{0},
+};
+
+static const struct cli_option attach_options[] = {
+	[ATTACH_NO_WAIT] = {"no-wait", 0, NULL,
+			    "do not wait until the guest has the device"},
+	[ATTACH_TIMEOUT] = {"timeout", 't', "SECONDS",
+			    "how long to wait (30); then all is taken back"},
+	{0},
+};
+
+static const struct cli_option detach_options[] = {
+	[DETACH_NO_WAIT] = {"no-wait", 0, NULL,
+			    "ask the guest, and do not wait for it"},
+	[DETACH_TIMEOUT] = {"timeout", 't', "SECONDS",
+			    "how long to wait (30); then the guest keeps it"},
+	[DETACH_FORCE] = {"force", 'f', NULL,
+			  "take it from a guest that does not answer"},
+	{0},
+};
+
+static const struct cli_option list_options[] = {
+	[LIST_JSON] = {"json", 'j', NULL, "print JSON, for programs"},
+	{0},
+};
+
+static const struct cli_option status_options[] = {
+	[STATUS_JSON] = {"json", 'j', NULL, "print JSON, for programs"},
+	{0},
+};
+
+static const struct cli_option no_options[] = {{0}};
+
+const struct command commands[] = {
+	{
+		.name = "scsi-attach",
+		.args = "GUEST PDEV VDEV[,OPTION...]",
+		.summary = "give a guest a SCSI device",
+		.details =
+			"GUEST   name or number, see 'xl list'\n"
+			"PDEV    regular file, block device, or null:SIZE\n"
+			"VDEV    H:C:T:L, where the guest sees it: controller, "
+			"0, target, LUN\n"
+			"OPTION  ro rw shared feature-host serial=TEXT "
+			"product=TEXT naa=HEX\n"
+			"        blocksize=512|4096 direct=auto|on|off\n"
+			"\n"
+			"Example: xenpv scsi-attach web /dev/vg0/web 0:0:1:0\n",
+		.args_min = 3,
+		.args_max = 3,
+		.option = attach_options,
+		.run = scsi_attach,
+	},
+	{
+		.name = "scsi-detach",
+		.args = "GUEST VDEV",
+		.summary = "take a SCSI device from a guest",
+		.details = "The last device of a controller takes the "
+			   "controller with it.\n"
+			   "\n"
+			   "Example: xenpv scsi-detach web 0:0:1:0\n",
+		.args_min = 2,
+		.args_max = 2,
+		.option = detach_options,
+		.run = scsi_detach,
+	},
+	{
+		.name = "scsi-list",
+		.args = "[GUEST...]",
+		.summary = "list the SCSI devices of guests",
+		.details = "Without GUEST: of all guests. The kernel's backend "
+			   "is listed too.\n",
+		.args_min = 0,
+		.args_max = -1,
+		.option = list_options,
+		.run = scsi_list,
+	},
+	{
+		.name = "status",
+		.args = "",
+		.summary = "show what xenpvd is serving",
+		.args_min = 0,
+		.args_max = 0,
+		.option = status_options,
+		.run = status_show,
+	},
+	{
+		.name = "help",
+		.args = "[COMMAND]",
+		.summary = "show the commands, or one command's help",
+		.args_min = 0,
+		.args_max = 1,
+		.option = no_options,
+		.run = help_show,
+	},
+	{0},
+};
+
+const struct command *command_find(const char *name)
+{
+	for (const struct command *c = commands; c->name; c++)
+		if (!strcmp(c->name, name))
+			return c;
+	return NULL;
+}
+
+void command_usage(const struct command *command, FILE *f)
+{
+	fprintf(f, "xenpv %s%s%s%s\n", command->name,
+		command->option->name ? " [options]" : "",
+		*command->args ? " " : "", command->args);
+}
+
+static void options_help(const struct cli_option *option, FILE *f)
+{
+	char left[64];
+
+	for (; option->name; option++) {
+		if (option->letter)
+			snprintf(left, sizeof(left), "-%c, --%s%s%s",
+				 option->letter, option->name,
+				 option->arg ? " " : "",
+				 option->arg ? option->arg : "");
+		else
+			snprintf(left, sizeof(left), "    --%s%s%s",
+				 option->name, option->arg ? " " : "",
+				 option->arg ? option->arg : "");
+		fprintf(f, "  %-24s  %s\n", left, option->help);
+	}
+}
+
+void command_help(const struct command *command, FILE *f)
+{
+	static const struct cli_option help[] = {
+		{"help", 'h', NULL, "show this"},
+		{0},
+	};
+
+	fputs("Usage: ", f);
+	command_usage(command, f);
+	fprintf(f, "\n%c%s.\n\n", command->summary[0] - 'a' + 'A',
+		command->summary + 1);
+	if (command->details)
+		fprintf(f, "%s\n", command->details);
+	fputs("Options:\n", f);
+	options_help(command->option, f);
+	options_help(help, f);
+}
+
+void commands_help(FILE *f)
+{
+	fputs("Usage: xenpv [-v] COMMAND [options] [arguments]\n\n", f);
+	fputs("SCSI devices for Xen guests. Commands:\n\n", f);
+	for (const struct command *c = commands; c->name; c++)
+		fprintf(f, "  %-12s  %s\n", c->name, c->summary);
+	fputs("\nOptions:\n", f);
+	options_help(global_options, f);
+	fputs("\n'xenpv help COMMAND' shows a command's options; see also "
+	      "xenpv(1).\n",
+	      f);
+}
+
+static int usage_error(const struct command *command, const char *what,
+		       const char *name)
+{
+	text_error("%s: %s%s%s: see 'xenpv help %s'", command->name, what,
+		   *name ? " " : "", name, command->name);
+	return -EINVAL;
+}
+
+static int check_count(const struct command *command, int n)
+{
+	char usage[160];
+
+	if (n >= command->args_min &&
+	    (command->args_max < 0 || n <= command->args_max))
+		return 0;
+	snprintf(usage, sizeof(usage), "xenpv %s%s%s", command->name,
+		 *command->args ? " " : "", command->args);
+	text_error("%s: %s arguments: use '%s', see 'xenpv help %s'",
+		   command->name,
+		   n < command->args_min ? "too few" : "too many", usage,
+		   command->name);
+	return -EINVAL;
+}
+
+int command_args(const struct command *command, int argc, char **argv,
+		 struct cli_args *args, bool *help)
+{
+	struct option longopt[CLI_OPTIONS_MAX + 2] = {0};
+	char letters[2 * CLI_OPTIONS_MAX + 3] = ":h";
+	size_t n, at = 2;
+	int ch;
+
+	*help = false;
+	for (n = 0; command->option[n].name; n++) {
+		const struct cli_option *o = &command->option[n];
+
+		XPV_ASSERT(n < CLI_OPTIONS_MAX);
+		longopt[n] = (struct option){
+			o->name, o->arg ? required_argument : no_argument, NULL,
+			256 + (int)n};
+		if (o->letter)
+			letters[at++] = o->letter;
+		if (o->letter && o->arg)
+			letters[at++] = ':';
+	}
+	longopt[n] = (struct option){"help", no_argument, NULL, 'h'};
+
+	optind = 0; /* glibc: begin again, with this table */
+	while ((ch = getopt_long(argc, argv, letters, longopt, NULL)) != -1) {
+		if (ch == 'h') {
+			*help = true;
+			return 0;
+		}
+		if (ch == ':')
+			return usage_error(command, "an argument is missing to",
+					   argv[optind - 1]);
+		if (ch == '?')
+			return usage_error(command, "unknown option",
+					   argv[optind - 1]);
+		for (size_t i = 0; i < n; i++)
+			if (ch == 256 + (int)i ||
+			    ch == command->option[i].letter)
+				args->option[i] = optarg ? optarg : "";
+	}
+	args->arg = argv + optind;
+	args->n = argc - optind;
+	return check_count(command, args->n);
+}
+
+int help_show(const struct command *command, const struct cli_args *args)
+{
+	const struct command *which;
+
+	(void)command;
+	if (!args->n) {
+		commands_help(stdout);
+		return 0;
+	}
+	which = command_find(args->arg[0]);
+	if (!which) {
+		text_error("there is no command '%s': see 'xenpv --help'",
+			   args->arg[0]);
+		return 1;
+	}
+	command_help(which, stdout);
+	return 0;
+}

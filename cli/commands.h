@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The commands of xenpv: one table. Parsing, --help, and the tests that hold
+ * the manual page and the shell completion to it, all read this table.
+ */
+#ifndef CLI_COMMANDS_H
+#define CLI_COMMANDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#define CLI_OPTIONS_MAX 8
+
+#ifndef XENPV_VERSION
+#	define XENPV_VERSION "0.1.0"
+#endif
+
+struct cli_option {
+	const char *name; /* without the dashes */
+	char letter;	  /* 0: none */
+	const char *arg;  /* placeholder of its argument; NULL: takes none */
+	const char *help;
+};
+
+/* What a command is given. */
+struct cli_args {
+	char **arg; /* operands */
+	int n;
+	/* By the option's position in the command's table: NULL: not given;
+	 * its argument, or "" if it takes none. */
+	const char *option[CLI_OPTIONS_MAX];
+	bool verbose;
+};
+
+struct command {
+	const char *name;
+	const char *args; /* for the usage line */
+	const char *summary;
+	const char *details;		 /* for its own --help; may be NULL */
+	int args_min, args_max;		 /* args_max -1: any number */
+	const struct cli_option *option; /* ends with a NULL name; never NULL */
+	int (*run)(const struct command *command,
+		   const struct cli_args *args); /* exit status */
+};
+
+/* Ends with a NULL name. */
+extern const struct command commands[];
+
+/* Options of xenpv itself, before the command; ends with a NULL name. */
+extern const struct cli_option global_options[];
+
+const struct command *command_find(const char *name);
+
+/* command_usage - "xenpv scsi-detach [options] GUEST VDEV". */
+void command_usage(const struct command *command, FILE *f);
+
+/* command_help - usage, summary, options and details. */
+void command_help(const struct command *command, FILE *f);
+
+/* commands_help - all commands in short. */
+void commands_help(FILE *f);
+
+/*
+ * command_args - parse what follows the command's name
+ * @argv: argv[0] is the command's name
+ * @help: set if --help was given (then the rest was not checked)
+ *
+ * Return: 0, or -EINVAL after a line on stderr.
+ */
+int command_args(const struct command *command, int argc, char **argv,
+		 struct cli_args *args, bool *help);
+
+/* One file per family. */
+int scsi_attach(const struct command *command, const struct cli_args *args);
+int scsi_detach(const struct command *command, const struct cli_args *args);
+int scsi_list(const struct command *command, const struct cli_args *args);
+int status_show(const struct command *command, const struct cli_args *args);
+int help_show(const struct command *command, const struct cli_args *args);
+
+/* Positions in the option tables. */
+enum {
+	ATTACH_NO_WAIT,
+	ATTACH_TIMEOUT
+};
+enum {
+	DETACH_NO_WAIT,
+	DETACH_TIMEOUT,
+	DETACH_FORCE
+};
+enum {
+	LIST_JSON
+};
+enum {
+	STATUS_JSON
+};
+
+#endif

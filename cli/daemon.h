@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The command's end of xenpvd's control socket (control/ctl.h). */
+#ifndef CLI_DAEMON_H
+#define CLI_DAEMON_H
+
+#include <jansson.h>
+#include <stddef.h>
+
+#include "wire/port.h"
+
+/*
+ * daemon_ask - send {"cmd":@cmd} and wait for the answer
+ * @reply: the answer, which says "ok": json_decref() it
+ * @err, @len: one line when it fails
+ *
+ * The socket is /run/xenpv/control; the environment's XENPV_RUNDIR names
+ * another directory.
+ *
+ * Return: 0; -ENOENT: xenpvd does not run; -EACCES; -ETIMEDOUT: it does not
+ * answer; -EPROTO: not with what was asked.
+ */
+int daemon_ask(const char *cmd, json_t **reply, char *err,
+	       size_t len) XPV_MUST_CHECK;
+
+#endif

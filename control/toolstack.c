@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The connection, guests and lists: see toolstack.h. */
+#include "control/toolstack.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "control/ts_place.h"
+
+/* All backends of all guests in one copy. */
+static const struct store_limits all_limits = {
+	.max_nodes = 262144,
+	.max_depth = 16,
+	.max_bytes = 64 << 20,
+};
+
+/* ------------------------------------------------------------- connection */
+
+static bool on_xen(void)
+{
+	char type[8] = "";
+	FILE *f = fopen("/sys/hypervisor/type", "re");
+
+	if (!f)
+		return false;
+	if (!fgets(type, sizeof(type), f))
+		type[0] = '\0';
+	fclose(f);
+	return !strncmp(type, "xen", 3);
+}
+
+static uint32_t own_domid(struct store *st)
+{
+	char *value = NULL;
+	uint32_t domid = 0;
+
+	if (!store_sync_read(st, 0, "domid", &value, NULL))
+		domid = (uint32_t)strtoul(value, NULL, 10);
+	free(value);
+	return domid;
+}
+
+int ts_open(struct toolstack **out, const struct ts_cfg *cfg, char *err,
+	    size_t len)
+{
+	struct toolstack *ts = calloc(1, sizeof(*ts));
+	int rc;
+
+	if (!ts)
+		return ts_fail(err, len, -ENOMEM, "out of memory");
+	if (cfg)
+		ts->cfg = *cfg;
+	rc = store_open(&ts->st, NULL, NULL, NULL);
+	if (!rc) {
+		ts->self = own_domid(ts->st);
+		*out = ts;
+		return 0;
+	}
+	free(ts);
+	if (rc == -EACCES || rc == -EPERM)
+		return ts_fail(
+			err, len, -EACCES,
+			"xenstore may not be opened by this user: run this "
+			"as root");
+	if (on_xen())
+		return ts_fail(
+			err, len, -ENOENT,
+			"xenstore does not answer (%s): start xenstored "
+			"with 'systemctl start xenstored', or run this in "
+			"dom0",
+			strerror(-rc));
+	return ts_fail(
+		err, len, -ENODEV,
+		"this machine does not run Xen (no xenstore: %s): boot it "
+		"with Xen and run this in dom0",
+		strerror(-rc));
+}
+
+void ts_close(struct toolstack *ts)
+{
+	if (!ts)
+		return;
+	store_close(ts->st);
+	free(ts);
+}
+
+/* ----------------------------------------------------------------- guests */
+
+/* The guest's name, or its number; false if there is no such domain. */
+static bool guest_load(struct toolstack *ts, uint32_t domid,
+		       struct ts_guest *guest)
+{
+	char path[PATH_LEN];
+	char *value = NULL;
+	int rc;
+
+	guest->domid = domid;
+	snprintf(guest->name, sizeof(guest->name), "%" PRIu32, domid);
+	snprintf(path, sizeof(path), "/local/domain/%" PRIu32, domid);
+	rc = store_sync_read(ts->st, 0, path, &value, NULL);
+	free(value);
+	if (rc)
+		return false;
+	snprintf(path, sizeof(path), "/local/domain/%" PRIu32 "/name", domid);
+	value = NULL;
+	if (!store_sync_read(ts->st, 0, path, &value, NULL) && *value)
+		snprintf(guest->name, sizeof(guest->name), "%.255s", value);
+	free(value);
+	return true;
+}
+
+static bool parse_domid(const char *text, uint32_t *domid)
+{
+	unsigned long n;
+
+	for (const char *p = text; *p; p++)
+		if (!isdigit((unsigned char)*p))
+			return false;
+	if (!*text || strlen(text) > 5)
+		return false;
+	n = strtoul(text, NULL, 10);
+	*domid = (uint32_t)n;
+	return n < 0x7ff0; /* DOMID_FIRST_RESERVED */
+}
+
+static int find_by_name(struct toolstack *ts, const char *text,
+			struct ts_guest *guest, char *err, size_t len)
+{
+	struct ts_guest one;
+	char **names = NULL;
+	bool found = false;
+	uint32_t domid;
+	int rc;
+
+	rc = store_sync_ls(ts->st, 0, "/local/domain", &names, NULL);
+	if (rc && rc != -ENOENT) {
+		rc = ts_fail_store(err, len, rc, "list the guests");
+		goto out;
+	}
+	rc = 0;
+	for (char **p = names; p && *p; p++) {
+		if (!parse_domid(*p, &domid) || !guest_load(ts, domid, &one) ||
+		    strcmp(one.name, text))
+			continue;
+		if (found) {
+			rc = ts_fail(
+				err, len, -ENOTUNIQ,
+				"guest '%s' is two domains, %" PRIu32
+				" and %" PRIu32
+				" (is it being migrated?): give the number",
+				text, guest->domid, domid);
+			goto out;
+		}
+		found = true;
+		*guest = one;
+	}
+	if (!found)
+		rc = ts_fail(err, len, -ENOENT,
+			     "guest '%s' does not exist: see 'xl list'", text);
+out:
+	free(names);
+	return rc;
+}
+
+int ts_guest_find(struct toolstack *ts, const char *text,
+		  struct ts_guest *guest, char *err, size_t len)
+{
+	bool number = *text != '\0';
+	int rc;
+
+	for (const char *p = text; *p; p++)
+		number = number && isdigit((unsigned char)*p);
+	if (number) {
+		if (!parse_domid(text, &guest->domid) ||
+		    !guest_load(ts, guest->domid, guest))
+			return ts_fail(err, len, -ENOENT,
+				       "guest %s does not exist: see 'xl list'",
+				       text);
+	} else {
+		rc = find_by_name(ts, text, guest, err, len);
+		if (rc)
+			return rc;
+	}
+	if (guest->domid == ts->self)
+		return ts_fail(
+			err, len, -EINVAL,
+			"guest '%s' is the domain that this runs in, which "
+			"has its devices without xenpv: name another one",
+			text);
+	return 0;
+}
+
+/* ------------------------------------------------------------------ pdevs */
+
+/* One thing under two names? */
+static bool same_storage(const char *a, const char *b)
+{
+	struct stat sa, sb;
+
+	if (!strcmp(a, b))
+		return true;
+	if (stat(a, &sa) || stat(b, &sb))
+		return false;
+	if (S_ISBLK(sa.st_mode) && S_ISBLK(sb.st_mode))
+		return sa.st_rdev == sb.st_rdev;
+	return sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
+}
+
+/* The value of node NAME beside the node at PATH. */
+static const char *beside(const struct store_tree *tree, const char *path,
+			  const char *name)
+{
+	const char *slash = strrchr(path, '/');
+	char other[PATH_LEN];
+	int n = slash ? (int)(slash - path) + 1 : 0;
+
+	if (snprintf(other, sizeof(other), "%.*s%s", n, path, name) >=
+	    (int)sizeof(other))
+		return NULL;
+	return tree_get(tree, other);
+}
+
+static bool says_shared(const struct store_tree *tree, const char *path)
+{
+	const char *text = beside(tree, path, "options");
+	struct pdev_options options;
+	char ignored[PDEV_ERR_MAX];
+
+	return text &&
+	       !pdev_options_parse(&options, text, ignored, sizeof(ignored)) &&
+	       options.shared;
+}
+
+int ts_pdev_free(struct toolstack *ts, const struct pdev *pdev, char *err,
+		 size_t len)
+{
+	struct store_tree *tree = NULL;
+	struct ts_guest guest;
+	char path[PATH_LEN];
+	const char *vdev;
+	int rc;
+
+	if (pdev->kind == PDEV_NULL)
+		return 0; /* nothing in it that two could fight for */
+	snprintf(path, sizeof(path), "/local/domain/%" PRIu32 "/backend/%s",
+		 ts->self, TS_TYPE);
+	rc = store_sync_snapshot(ts->st, 0, path, &all_limits, &tree);
+	if (rc)
+		return ts_fail_store(err, len, rc, "read the backends");
+	for (size_t i = 0; i < tree->n && !rc; i++) {
+		const struct store_node *node = &tree->node[i];
+
+		if (strcmp(tree_name(node), "p-dev") ||
+		    !same_storage(node->value, pdev->path))
+			continue;
+		if (pdev->options.shared && says_shared(tree, node->path))
+			continue;
+		/* What a destroyed guest has left behind is no owner. */
+		if (!guest_load(ts, (uint32_t)strtoul(node->path, NULL, 10),
+				&guest))
+			continue;
+		vdev = beside(tree, node->path, "v-dev");
+		rc = ts_fail(
+			err, len, -EBUSY,
+			"pdev '%s' is vdev %s of guest '%s' already: detach "
+			"it there, or give it to both with the option "
+			"'shared'",
+			pdev->name, vdev ? vdev : "?", guest.name);
+	}
+	tree_free(tree);
+	return rc;
+}
+
+/* ------------------------------------------------------------------- list */
+
+static char *copy_of(const char *text)
+{
+	return strdup(text ? text : "");
+}
+
+static void lun_free(struct ts_lun *lun)
+{
+	free(lun->vdev);
+	free(lun->pname);
+	free(lun->pdev);
+	free(lun->options);
+	free(lun->error);
+}
+
+void ts_list_free(struct ts_list *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		lun_free(&list->lun[i]);
+	free(list->lun);
+	*list = (struct ts_list){0};
+}
+
+/* Add the LUN at DIR ("U/vscsi-devs/dev-N") of the guest's tree. */
+static int add_lun(struct toolstack *ts, struct ts_list *list,
+		   const struct ts_guest *guest, bool kernel,
+		   const struct store_tree *tree, const char *dir)
+{
+	struct ts_lun lun = {.guest = *guest, .kernel = kernel}, *more;
+	char path[PATH_LEN];
+
+	if (sscanf(dir, "%" SCNu32 "/vscsi-devs/dev-%" SCNu32, &lun.controller,
+		   &lun.dev) != 2)
+		return 0;
+	snprintf(path, sizeof(path), "%" PRIu32 "/state", lun.controller);
+	lun.back_state = ts_tree_state(tree, path);
+	snprintf(path, sizeof(path), "%.100s/state", dir);
+	lun.dev_state = ts_tree_state(tree, path);
+	lun.vdev = copy_of(beside(tree, path, "v-dev"));
+	lun.pname = copy_of(beside(tree, path, "p-devname"));
+	lun.pdev = copy_of(beside(tree, path, "p-dev"));
+	lun.options = copy_of(beside(tree, path, "options"));
+	lun.error = copy_of(beside(tree, path, "error"));
+	snprintf(path, sizeof(path),
+		 "/local/domain/%" PRIu32 "/device/vscsi/%" PRIu32 "/state",
+		 guest->domid, lun.controller);
+	lun.front_state = ts_read_state(ts, path);
+	snprintf(path, sizeof(path),
+		 "/local/domain/%" PRIu32 "/device/vscsi/%.100s/state",
+		 guest->domid, dir);
+	lun.front_dev_state = ts_read_state(ts, path);
+
+	more = realloc(list->lun, (list->n + 1) * sizeof(*more));
+	if (more)
+		list->lun = more;
+	if (!more || !lun.vdev || !lun.pname || !lun.pdev || !lun.options ||
+	    !lun.error) {
+		lun_free(&lun);
+		return -ENOMEM;
+	}
+	list->lun[list->n++] = lun;
+	return 0;
+}
+
+static int add_type(struct toolstack *ts, struct ts_list *list,
+		    const struct ts_guest *guest, const char *type)
+{
+	const struct store_node *c, *d;
+	struct store_tree *tree = NULL;
+	char path[PATH_LEN];
+	int rc;
+
+	snprintf(path, sizeof(path),
+		 "/local/domain/%" PRIu32 "/backend/%s/%" PRIu32, ts->self,
+		 type, guest->domid);
+	rc = store_sync_snapshot(ts->st, 0, path, &all_limits, &tree);
+	if (rc)
+		return rc;
+	for (c = tree_child(tree, "", NULL); c && !rc;
+	     c = tree_child(tree, "", c)) {
+		if (snprintf(path, sizeof(path), "%s/vscsi-devs", c->path) >=
+		    (int)sizeof(path))
+			continue;
+		for (d = tree_child(tree, path, NULL); d && !rc;
+		     d = tree_child(tree, path, d))
+			rc = add_lun(ts, list, guest,
+				     !strcmp(type, TS_TYPE_KERNEL), tree,
+				     d->path);
+	}
+	tree_free(tree);
+	return rc;
+}
+
+static int by_place(const void *x, const void *y)
+{
+	const struct ts_lun *a = x, *b = y;
+
+	if (a->guest.domid != b->guest.domid)
+		return a->guest.domid < b->guest.domid ? -1 : 1;
+	if (a->controller != b->controller)
+		return a->controller < b->controller ? -1 : 1;
+	if (a->dev != b->dev)
+		return a->dev < b->dev ? -1 : 1;
+	return 0;
+}
+
+static int add_all(struct toolstack *ts, struct ts_list *list)
+{
+	char **names = NULL;
+	struct ts_guest guest;
+	uint32_t domid;
+	int rc;
+
+	rc = store_sync_ls(ts->st, 0, "/local/domain", &names, NULL);
+	if (rc == -ENOENT)
+		rc = 0;
+	for (char **p = names; p && *p && !rc; p++) {
+		if (!parse_domid(*p, &domid) || !guest_load(ts, domid, &guest))
+			continue;
+		rc = add_type(ts, list, &guest, TS_TYPE);
+		if (!rc)
+			rc = add_type(ts, list, &guest, TS_TYPE_KERNEL);
+	}
+	free(names);
+	return rc;
+}
+
+int ts_list_add(struct toolstack *ts, const struct ts_guest *guest,
+		struct ts_list *list, char *err, size_t len)
+{
+	size_t before = list->n;
+	int rc;
+
+	if (guest) {
+		rc = add_type(ts, list, guest, TS_TYPE);
+		if (!rc)
+			rc = add_type(ts, list, guest, TS_TYPE_KERNEL);
+	} else {
+		rc = add_all(ts, list);
+	}
+	if (rc)
+		return ts_fail_store(err, len, rc, "list the devices");
+	if (list->n > before)
+		qsort(list->lun + before, list->n - before, sizeof(*list->lun),
+		      by_place);
+	return 0;
+}

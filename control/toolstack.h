@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a toolstack does in xenstore for PVSCSI: find the guest, give it a LUN,
+ * take the LUN back, say what there is. xl never learnt it; this is the part
+ * that xl's device code would be, for the xenpv command and for whoever starts
+ * guests. It is blocking code for programs that do one thing and end; the
+ * daemon's event loop has no use for it.
+ *
+ * Theory of operation
+ *
+ *     toolstack            backend (xenpvd)           frontend (guest)
+ *     dev-N/state = 1
+ *     state = 1 or 7  -->  walks the handshake  <-->  finds the device
+ *     waits for 4 / 4
+ *
+ *     dev-N/state = 5
+ *     state = 7       -->                       <-->  lets go of it
+ *     waits for 6 / 4
+ *     removes dev-N; with the last one the controller: online = 0, state = 5,
+ *     waits for 6, removes both directories
+ *
+ * Every change is one transaction which first reads what it decides on: nodes
+ * that are written one by one are seen half done by stock frontends, and fail
+ * there (wrong permissions, state missing). What has been started and does not
+ * come to its end within the time limit is taken back by the same steps.
+ *
+ * Whatever a guest can write (all below device/vscsi/U) is read only as a
+ * number or as a string to be compared; the backend's directory, which belongs
+ * to this domain, is what is believed.
+ *
+ * Every function that can fail takes ERR, room for LEN bytes (TS_ERR_MAX), and
+ * leaves one line there without a newline: what is wrong, where, what to try.
+ * It may hold characters that came from elsewhere: cli/text.h before it goes
+ * to a terminal. Returns 0 or a negative errno.
+ */
+#ifndef CONTROL_TOOLSTACK_H
+#define CONTROL_TOOLSTACK_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "control/vdev.h"
+#include "wire/port.h"
+
+#define TS_ERR_MAX  1024
+#define TS_NAME_MAX 256
+
+/* Who serves a controller: the last but two part of the backend's path. */
+#define TS_TYPE	       "xenpv-vscsi"
+#define TS_TYPE_KERNEL "vscsi"
+
+struct toolstack;
+
+struct ts_cfg {
+	/* Set by a signal handler: give up, take back, return -EINTR. NULL is
+	 * allowed. */
+	const volatile sig_atomic_t *stop;
+	/* Called with one line at each step; NULL: silence. */
+	void (*step)(const char *line);
+};
+
+struct ts_guest {
+	uint32_t domid;
+	char name[TS_NAME_MAX]; /* the number if it has none */
+};
+
+/*
+ * ts_open - connect to xenstore
+ * @cfg: may be NULL; copied
+ *
+ * Return: -ENODEV: this machine does not run Xen; -ENOENT: it does, but no
+ * xenstored; -EACCES; or another errno of the connection.
+ */
+int ts_open(struct toolstack **out, const struct ts_cfg *cfg, char *err,
+	    size_t len) XPV_MUST_CHECK;
+
+/* ts_close - NULL is allowed. */
+void ts_close(struct toolstack *ts);
+
+/*
+ * ts_guest_find - by name or number, as xl does: only digits are a number
+ *
+ * Return: -ENOENT: no such guest; -ENOTUNIQ: two have this name (it happens
+ * while one migrates); -EINVAL: it is the domain this runs in.
+ */
+int ts_guest_find(struct toolstack *ts, const char *text,
+		  struct ts_guest *guest, char *err, size_t len) XPV_MUST_CHECK;
+
+/* What to attach, or detach (then PDEV is not used), and how long to try. */
+struct ts_request {
+	const struct ts_guest *guest;
+	const struct pdev_vdev *at;
+	const struct pdev *pdev; /* with its options; was checked */
+	unsigned int timeout_s;	 /* not 0 */
+	bool no_wait;
+	bool force; /* detach: also from a guest that does not answer */
+};
+
+/*
+ * ts_pdev_free - is PDEV no other LUN's?
+ *
+ * Return: -EBUSY: a LUN of some guest has it, and not both said "shared". (Two
+ * commands at the same moment both pass here; xenpvd decides between them.)
+ */
+int ts_pdev_free(struct toolstack *ts, const struct pdev *pdev, char *err,
+		 size_t len) XPV_MUST_CHECK;
+
+/*
+ * ts_attach - give a guest a LUN and wait until the guest has it
+ *
+ * Return: -EEXIST: the place is taken; -EXDEV: the controller is another
+ * backend's; -EINVAL: the controller's feature-host differs; -ETIMEDOUT; -EIO:
+ * backend or frontend refuse the device; -ESRCH: the guest went away; -EINTR.
+ * After each of these xenstore is as it was before.
+ */
+int ts_attach(struct toolstack *ts, const struct ts_request *req, char *err,
+	      size_t len) XPV_MUST_CHECK;
+
+/*
+ * ts_detach - take a LUN back; with the last one its controller goes
+ *
+ * Return: -ENOENT: there is nothing at this place; -EXDEV; -ETIMEDOUT: the
+ * guest does not let go (the LUN stays unless req->force); -EINTR.
+ */
+int ts_detach(struct toolstack *ts, const struct ts_request *req, char *err,
+	      size_t len) XPV_MUST_CHECK;
+
+/* One LUN as xenstore has it. State 0: there is no such node. */
+struct ts_lun {
+	struct ts_guest guest;
+	bool kernel;	     /* served by xen-scsiback */
+	uint32_t controller; /* U */
+	uint32_t dev;	     /* N of dev-N */
+	char *vdev, *pname, *pdev, *options, *error; /* never NULL */
+	uint32_t back_state, front_state;	     /* of the controller */
+	uint32_t dev_state, front_dev_state;
+};
+
+struct ts_list {
+	struct ts_lun *lun; /* by guest, controller and dev number */
+	size_t n;
+};
+
+/*
+ * ts_list - the LUNs of one guest, or of all
+ * @guest: NULL for all
+ * @list: what is found is added; ts_list_free() it in any case
+ */
+int ts_list_add(struct toolstack *ts, const struct ts_guest *guest,
+		struct ts_list *list, char *err, size_t len) XPV_MUST_CHECK;
+
+void ts_list_free(struct ts_list *list);
+
+/* ts_state_name - "connected" for 4, "-" for 0, "?" beyond the protocol. */
+const char *ts_state_name(uint32_t state);
+
+#endif

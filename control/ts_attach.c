@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Give a guest a LUN: see toolstack.h. */
+#include "control/ts_place.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Connected, but the new LUN is still untouched: it came just too late for
+ * what the backend does at connect. Ask again after this long. */
+#define MISSED_MS 1000
+
+/* The lowest number that is not in use. */
+static uint32_t free_dev(const struct store_tree *back)
+{
+	char path[PATH_LEN];
+	uint32_t n = 0;
+
+	while (tree_find(back, ts_dev_path(path, "", n, NULL)))
+		n++;
+	return n;
+}
+
+static int write_lun(struct place *p, store_tx tx)
+{
+	const struct pdev *pdev = p->req->pdev;
+	char options[PDEV_OPTIONS_MAX], dir[PATH_LEN];
+	int rc;
+
+	pdev_options_format(&pdev->options, options);
+	ts_dev_path(dir, p->back, p->dev, NULL);
+	rc = place_put(p, tx, dir, "p-devname", pdev->name);
+	if (!rc)
+		rc = place_put(p, tx, dir, "p-dev", pdev->path);
+	if (!rc)
+		rc = place_put(p, tx, dir, "v-dev", p->vdev);
+	if (!rc)
+		rc = place_put(p, tx, dir, "options", options);
+	if (!rc)
+		rc = place_put_u32(p, tx, dir, "state", ST_INITIALISING);
+	return rc;
+}
+
+/* Both directories; permissions first, what is written below inherits them. */
+static int write_controller(struct place *p, store_tx tx)
+{
+	const struct pdev_options *options = &p->req->pdev->options;
+	uint32_t domid = p->req->guest->domid, self = p->ts->self;
+	struct store *st = p->ts->st;
+	int rc;
+
+	rc = store_sync_rm(st, tx, p->front);
+	if (!rc)
+		rc = store_sync_mkdir(st, tx, p->front);
+	if (!rc)
+		rc = store_sync_set_perms(st, tx, p->front, domid, self);
+	if (!rc)
+		rc = store_sync_mkdir(st, tx, p->back);
+	if (!rc)
+		rc = store_sync_set_perms(st, tx, p->back, self, domid);
+	if (!rc)
+		rc = place_put(p, tx, p->back, "frontend", p->front);
+	if (!rc)
+		rc = place_put_u32(p, tx, p->back, "frontend-id", domid);
+	if (!rc)
+		rc = place_put(p, tx, p->back, "online", "1");
+	if (!rc)
+		rc = place_put(p, tx, p->back, "feature-host",
+			       options->feature_host ? "1" : "0");
+	if (!rc)
+		rc = place_put_u32(p, tx, p->back, "state", ST_INITIALISING);
+	if (!rc)
+		rc = place_put(p, tx, p->front, "backend", p->back);
+	if (!rc)
+		rc = place_put_u32(p, tx, p->front, "backend-id", self);
+	if (!rc)
+		rc = place_put_u32(p, tx, p->front, "state", ST_INITIALISING);
+	return rc;
+}
+
+/* May the LUN join the controller that is there? 0, TXN_NOT_NOW or why not. */
+static int check_append(struct place *p, const struct store_tree *back)
+{
+	const char *name = p->req->guest->name;
+	char path[PATH_LEN];
+	uint32_t dev;
+
+	if (place_find_lun(p, back, &dev)) {
+		const char *pname =
+			tree_get(back, ts_dev_path(path, "", dev, "p-devname"));
+
+		return ts_fail(
+			p->err, p->len, -EEXIST,
+			"vdev %s of guest '%s' is in use (%.300s): choose "
+			"another, or 'xenpv scsi-detach %s %s' first",
+			p->vdev, name, pname ? pname : "?", name, p->vdev);
+	}
+	if (tree_is(back, "feature-host", "1") !=
+	    p->req->pdev->options.feature_host)
+		return ts_fail(
+			p->err, p->len, -EINVAL,
+			"controller %u of guest '%s' %s the option "
+			"feature-host, all its LUNs must agree: %s it, or "
+			"choose another host number than in vdev %s",
+			(unsigned int)p->req->at->host, name,
+			tree_is(back, "feature-host", "1") ? "has" : "has not",
+			tree_is(back, "feature-host", "1") ? "add"
+							   : "leave out",
+			p->vdev);
+	p->seen = ts_tree_state(back, "state");
+	if (p->seen != ST_INITIALISING && p->seen != ST_INIT_WAIT &&
+	    p->seen != ST_CONNECTED)
+		return TXN_NOT_NOW;
+	return 0;
+}
+
+static int attach_txn(struct place *p, store_tx tx)
+{
+	struct store *st = p->ts->st;
+	struct store_tree *back = NULL;
+	char path[PATH_LEN];
+	bool create;
+	int rc;
+
+	rc = ts_path_exists(p->ts, tx, p->home)
+		     ? 0
+		     : ts_fail(p->err, p->len, -ESRCH,
+			       "guest '%s' has gone: see 'xl list'",
+			       p->req->guest->name);
+	if (!rc)
+		rc = place_check_front(p, tx);
+	if (!rc)
+		rc = store_sync_snapshot(st, tx, p->back, NULL, &back);
+	if (rc)
+		goto out;
+
+	create = !back->n;
+	if (!create)
+		rc = check_append(p, back);
+	if (rc)
+		goto out;
+	p->dev = free_dev(back);
+	if (create) {
+		snprintf(path, sizeof(path),
+			 "/local/domain/%" PRIu32 "/backend/%s", p->ts->self,
+			 TS_TYPE);
+		p->type_existed = ts_path_exists(p->ts, tx, path);
+		rc = write_controller(p, tx);
+	} else {
+		p->type_existed = true;
+		/* What the guest said of the one that had this number before.
+		 */
+		rc = store_sync_rm(st, tx,
+				   ts_dev_path(path, p->front, p->dev, NULL));
+		if (rc == -ENOENT)
+			rc = 0;
+	}
+	if (!rc)
+		rc = write_lun(p, tx);
+	/* Only one that is connected looks at its LUNs again when told to. */
+	if (!rc && !create && p->seen == ST_CONNECTED)
+		rc = place_put_u32(p, tx, p->back, "state", ST_RECONFIGURING);
+out:
+	tree_free(back);
+	return rc;
+}
+
+/* Again: the backend looked at its LUNs just before ours was there. */
+static int nudge_txn(struct place *p, store_tx tx)
+{
+	struct store_tree *back = NULL;
+	char path[PATH_LEN];
+	int rc;
+
+	rc = store_sync_snapshot(p->ts->st, tx, p->back, NULL, &back);
+	if (rc)
+		return rc;
+	if (ts_tree_state(back, "state") == ST_CONNECTED &&
+	    ts_tree_state(back, ts_dev_path(path, "", p->dev, "state")) ==
+		    ST_INITIALISING)
+		rc = place_put_u32(p, tx, p->back, "state", ST_RECONFIGURING);
+	else
+		rc = TXN_NOTHING;
+	tree_free(back);
+	return rc;
+}
+
+/* Connected, and the LUN is as we wrote it. */
+static int maybe_missed(struct place *p)
+{
+	int rc;
+
+	if (!p->missed_since)
+		p->missed_since = ts_now_ms();
+	if (ts_now_ms() - p->missed_since < MISSED_MS)
+		return 0;
+	p->missed_since = 0;
+	rc = place_txn(p, nudge_txn);
+	return rc < 0 ? rc : 0;
+}
+
+/* What the guest's driver says of its failure; "" if nothing. */
+static void front_error(struct place *p, char *text, size_t len)
+{
+	char path[PATH_LEN];
+	char *value = NULL;
+
+	text[0] = '\0';
+	snprintf(path, sizeof(path), "%s/error/device/vscsi/%u/error", p->home,
+		 (unsigned int)p->req->at->host);
+	if (!store_sync_read(p->ts->st, 0, path, &value, NULL))
+		snprintf(text, len, " (it says: %.150s)", value);
+	free(value);
+}
+
+/* The backend has closed before the guest had the LUN. */
+static int fail_closed(struct place *p)
+{
+	char why[200];
+
+	front_error(p, why, sizeof(why));
+	return ts_fail(
+		p->err, p->len, -EIO,
+		"guest '%s' has closed controller %u instead of connecting "
+		"it%s: look at the guest's kernel log",
+		p->req->guest->name, (unsigned int)p->req->at->host, why);
+}
+
+static int attached(struct store *st, void *ctx)
+{
+	struct place *p = ctx;
+	struct store_tree *back = NULL;
+	uint32_t state, dev_state;
+	char path[PATH_LEN];
+	const char *error;
+	int rc;
+
+	rc = store_sync_snapshot(st, 0, p->back, NULL, &back);
+	if (rc)
+		return rc == -EAGAIN ? 0 : rc;
+	state = ts_tree_state(back, "state");
+	error = tree_get(back, ts_dev_path(path, "", p->dev, "error"));
+	dev_state = ts_tree_state(back, ts_dev_path(path, "", p->dev, "state"));
+	if (!ts_path_exists(p->ts, 0, p->home))
+		rc = ts_fail(
+			p->err, p->len, -ESRCH,
+			"guest '%s' has gone while it was given vdev %s: see "
+			"'xl list'",
+			p->req->guest->name, p->vdev);
+	else if (!dev_state)
+		rc = ts_fail(
+			p->err, p->len, -EIO,
+			"vdev %s of guest '%s' was removed by somebody else "
+			"while it was attached: see 'xenpv scsi-list %s'",
+			p->vdev, p->req->guest->name, p->req->guest->name);
+	else if (dev_state == ST_CLOSED || error)
+		rc = ts_fail(
+			p->err, p->len, -EIO,
+			"xenpvd cannot give '%.300s' to guest '%s': %.400s",
+			p->req->pdev->name, p->req->guest->name,
+			error ? error : "no reason given, see its log");
+	else if (state == ST_CLOSING || state == ST_CLOSED)
+		rc = fail_closed(p);
+	else if (state != ST_CONNECTED)
+		rc = 0;
+	else if (dev_state == ST_INITIALISING)
+		rc = maybe_missed(p);
+	else if (dev_state != ST_CONNECTED)
+		rc = 0;
+	else if (ts_read_state(p->ts, ts_dev_path(path, p->front, p->dev,
+						  "state")) == ST_CLOSED)
+		rc = ts_fail(p->err, p->len, -EIO,
+			     "guest '%s' does not accept vdev %s: look at the "
+			     "guest's kernel log",
+			     p->req->guest->name, p->vdev);
+	else
+		rc = 1;
+	tree_free(back);
+	return rc;
+}
+
+/* One line of why the guest has not got its device. */
+static void explain_timeout(struct place *p)
+{
+	char path[PATH_LEN];
+	const char *name = p->req->guest->name;
+	uint32_t back, front;
+
+	snprintf(path, sizeof(path), "%s/state", p->back);
+	back = ts_read_state(p->ts, path);
+	snprintf(path, sizeof(path), "%s/state", p->front);
+	front = ts_read_state(p->ts, path);
+	if (back == ST_INITIALISING)
+		ts_fail(p->err, p->len, 0,
+			"xenpvd has not looked at vdev %s of guest '%s' within %u "
+			"s: see 'systemctl status xenpvd'",
+			p->vdev, name, p->req->timeout_s);
+	else if (back == ST_INIT_WAIT && front <= ST_INITIALISING)
+		ts_fail(p->err, p->len, 0,
+			"guest '%s' has not answered for vdev %s within %u s: is "
+			"it running, with the driver xen-scsifront loaded? "
+			"(--timeout waits longer, --no-wait does not wait)",
+			name, p->vdev, p->req->timeout_s);
+	else
+		ts_fail(p->err, p->len, 0,
+			"guest '%s' has not connected vdev %s within %u s "
+			"(backend %s, frontend %s): look at the guest's kernel "
+			"log, or try --timeout",
+			name, p->vdev, p->req->timeout_s, ts_state_name(back),
+			ts_state_name(front));
+}
+
+/* Leaves the line in ERR that says why. */
+static void take_back(struct place *p)
+{
+	char why[TS_ERR_MAX], lost[TS_ERR_MAX];
+
+	snprintf(why, sizeof(why), "%s", p->err);
+	ts_step(p->ts, "taking back vdev %s of guest '%s'", p->vdev,
+		p->req->guest->name);
+	p->put_back = true;
+	p->force = true;
+	if (place_remove_lun(p)) {
+		snprintf(lost, sizeof(lost), "%.500s", p->err);
+		ts_fail(p->err, p->len, 0,
+			"%.450s; and it could not be taken back: %.450s", why,
+			lost);
+	} else {
+		ts_fail(p->err, p->len, 0, "%s", why);
+	}
+}
+
+int ts_attach(struct toolstack *ts, const struct ts_request *req, char *err,
+	      size_t len)
+{
+	struct place p;
+	int rc;
+
+	place_init(&p, ts, req, err, len);
+	rc = place_txn_when_ready(&p, attach_txn);
+	if (rc == -ETIMEDOUT)
+		return ts_fail(
+			err, len, rc,
+			"controller %u of guest '%s' is %s and stays so "
+			"for %u s: try again, or another host number than "
+			"in vdev %s",
+			(unsigned int)req->at->host, req->guest->name,
+			ts_state_name(p.seen), req->timeout_s, p.vdev);
+	if (rc)
+		return place_fail_wait(&p, rc);
+	ts_step(ts, "wrote %s/vscsi-devs/dev-%" PRIu32, p.back, p.dev);
+	if (req->no_wait)
+		return 0;
+
+	err[0] = '\0';
+	rc = place_await(&p, attached);
+	if (!rc)
+		return 0;
+	if (rc == -ETIMEDOUT)
+		explain_timeout(&p);
+	else
+		rc = place_fail_wait(&p, rc);
+	take_back(&p);
+	return rc;
+}

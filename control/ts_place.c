@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Paths, transactions and waits: see ts_place.h. */
+#include "control/ts_place.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* Transactions begun before a change is given up. */
+#define TXN_TRIES 32
+
+/* A wait looks again this often even if xenstore is silent. */
+#define SLICE_MS 250
+
+int ts_fail(char *err, size_t len, int rc, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(err, len, fmt, ap);
+	va_end(ap);
+	return rc;
+}
+
+int ts_fail_store(char *err, size_t len, int rc, const char *what)
+{
+	return ts_fail(
+		err, len, rc,
+		"xenstore failed to %s: %s: is xenstored running, and are "
+		"you root?",
+		what, strerror(-rc));
+}
+
+void ts_step(struct toolstack *ts, const char *fmt, ...)
+{
+	char line[TS_ERR_MAX];
+	va_list ap;
+
+	if (!ts->cfg.step)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	ts->cfg.step(line);
+}
+
+int64_t ts_now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* Not number: 0, which no XenbusState is. */
+uint32_t ts_tree_state(const struct store_tree *tree, const char *path)
+{
+	uint32_t state;
+
+	return tree_u32(tree, path, &state) ? 0 : state;
+}
+
+uint32_t ts_read_state(struct toolstack *ts, const char *path)
+{
+	char *value = NULL;
+	uint32_t state = 0;
+	size_t len;
+
+	if (!store_sync_read(ts->st, 0, path, &value, &len) && len == 1 &&
+	    value[0] >= '0' && value[0] <= '9')
+		state = (uint32_t)(value[0] - '0');
+	free(value);
+	return state;
+}
+
+const char *ts_state_name(uint32_t state)
+{
+	static const char *const name[] = {
+		"-",	       "initialising",	"waiting",
+		"initialised", "connected",	"closing",
+		"closed",      "reconfiguring", "reconfigured",
+	};
+
+	return state < XPV_ARRAY_SIZE(name) ? name[state] : "?";
+}
+
+/* ----------------------------------------------------------------- places */
+
+void place_init(struct place *p, struct toolstack *ts,
+		const struct ts_request *req, char *err, size_t len)
+{
+	uint32_t domid = req->guest->domid;
+	unsigned int host = req->at->host;
+
+	*p = (struct place){.ts = ts, .req = req, .err = err, .len = len};
+	vdev_format(req->at, p->vdev);
+	snprintf(p->home, BASE_LEN, "/local/domain/%" PRIu32, domid);
+	snprintf(p->back, BASE_LEN,
+		 "/local/domain/%" PRIu32 "/backend/%s/%" PRIu32 "/%u",
+		 ts->self, TS_TYPE, domid, host);
+	snprintf(p->front, BASE_LEN,
+		 "/local/domain/%" PRIu32 "/device/vscsi/%u", domid, host);
+	p->deadline = ts_now_ms() + (int64_t)req->timeout_s * 1000;
+}
+
+/* "BASE/vscsi-devs/dev-N/LEAF"; no LEAF: the directory. */
+const char *ts_dev_path(char *out, const char *base, uint32_t dev,
+			const char *leaf)
+{
+	snprintf(out, PATH_LEN, "%s%svscsi-devs/dev-%" PRIu32 "%s%s", base,
+		 *base ? "/" : "", dev, leaf ? "/" : "", leaf ? leaf : "");
+	return out;
+}
+
+bool ts_path_exists(struct toolstack *ts, store_tx tx, const char *path)
+{
+	char *value = NULL;
+	int rc = store_sync_read(ts->st, tx, path, &value, NULL);
+
+	free(value);
+	return !rc;
+}
+
+int place_put(struct place *p, store_tx tx, const char *base, const char *leaf,
+	      const char *value)
+{
+	char path[2 * PATH_LEN];
+
+	snprintf(path, sizeof(path), "%s/%s", base, leaf);
+	return store_sync_write(p->ts->st, tx, path, value);
+}
+
+int place_put_u32(struct place *p, store_tx tx, const char *base,
+		  const char *leaf, uint32_t value)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%" PRIu32, value);
+	return place_put(p, tx, base, leaf, text);
+}
+
+int place_put_dev_state(struct place *p, store_tx tx, uint32_t value)
+{
+	char leaf[PATH_LEN];
+
+	return place_put_u32(p, tx, p->back,
+			     ts_dev_path(leaf, "", p->dev, "state"), value);
+}
+
+/*
+ * Run FN in a transaction until it is committed, or FN says that there is
+ * nothing to commit (its positive value is returned).
+ */
+int place_txn(struct place *p, int (*fn)(struct place *p, store_tx tx))
+{
+	store_tx tx;
+	int rc = -EAGAIN;
+
+	for (int i = 0; i < TXN_TRIES && rc == -EAGAIN; i++) {
+		rc = store_sync_begin(p->ts->st, &tx);
+		if (rc)
+			break;
+		p->err[0] = '\0';
+		rc = fn(p, tx);
+		if (rc) {
+			store_sync_abort(p->ts->st, tx);
+			break;
+		}
+		rc = store_sync_commit(p->ts->st, tx);
+	}
+	if (rc < 0 && !p->err[0])
+		ts_fail_store(p->err, p->len, rc, "change the device's nodes");
+	return rc;
+}
+
+/* -------------------------------------------------------------- waiting */
+
+static bool stopped(const struct place *p)
+{
+	/* Taking back is what a signal asks for; it does not end that too. */
+	return p->ts->cfg.stop && *p->ts->cfg.stop && !p->put_back;
+}
+
+static void woken(struct store *st, int err, const char *path, void *ctx)
+{
+	(void)st;
+	(void)err;
+	(void)path;
+	(void)ctx; /* the wait asks its question again; that is all */
+}
+
+/*
+ * Wait until PRED says so (store_sync_wait()), the deadline passes
+ * (-ETIMEDOUT) or a signal comes (-EINTR). In slices: a signal handler cannot
+ * make xenstore say something.
+ */
+int place_await(struct place *p, store_pred_fn *pred)
+{
+	struct store_watch *watch[2] = {NULL, NULL};
+	struct store *st = p->ts->st;
+	int64_t left;
+	int rc;
+
+	rc = store_watch(st, p->back, -1, woken, NULL, &watch[0]);
+	if (!rc)
+		rc = store_watch(st, p->front, -1, woken, NULL, &watch[1]);
+	while (!rc) {
+		left = p->deadline - ts_now_ms();
+		rc = store_sync_wait(
+			st,
+			left > SLICE_MS ? SLICE_MS : (int)(left > 0 ? left : 0),
+			pred, p);
+		if (!rc)
+			break;
+		if (rc != -ETIMEDOUT)
+			break;
+		if (stopped(p))
+			rc = -EINTR;
+		else if (ts_now_ms() < p->deadline)
+			rc = 0;
+	}
+	store_unwatch(st, watch[0]);
+	store_unwatch(st, watch[1]);
+	return rc;
+}
+
+/* Has the backend come to rest since a transaction found it at work? */
+static int at_rest(struct store *st, void *ctx)
+{
+	struct place *p = ctx;
+	char path[PATH_LEN];
+	uint32_t state;
+
+	(void)st;
+	snprintf(path, sizeof(path), "%s/state", p->back);
+	state = ts_read_state(p->ts, path);
+	return state == p->seen ? 0 : 1;
+}
+
+/* Run FN, and again when the controller has moved on, until the deadline. */
+int place_txn_when_ready(struct place *p,
+			 int (*fn)(struct place *p, store_tx tx))
+{
+	int rc;
+
+	for (;;) {
+		rc = place_txn(p, fn);
+		if (rc != TXN_NOT_NOW)
+			return rc;
+		ts_step(p->ts, "controller %u of guest '%s' is %s: waiting",
+			(unsigned int)p->req->at->host, p->req->guest->name,
+			ts_state_name(p->seen));
+		rc = place_await(p, at_rest);
+		if (rc)
+			return rc;
+	}
+}
+
+/* ------------------------------------------------------------ questions */
+
+/*
+ * Is the frontend's directory another backend's? A guest may have spoiled its
+ * own node: then too somebody has to look before anything is written over it.
+ */
+int place_check_front(struct place *p, store_tx tx)
+{
+	unsigned int host = p->req->at->host;
+	char path[PATH_LEN], kernel[PATH_LEN];
+	char *owner = NULL;
+	int rc;
+
+	snprintf(path, sizeof(path), "%s/backend", p->front);
+	rc = store_sync_read(p->ts->st, tx, path, &owner, NULL);
+	if (rc == -ENOENT)
+		return 0;
+	if (rc)
+		return rc;
+	snprintf(kernel, sizeof(kernel),
+		 "/local/domain/%" PRIu32 "/backend/%s/%" PRIu32 "/%u",
+		 p->ts->self, TS_TYPE_KERNEL, p->req->guest->domid, host);
+	if (!strcmp(owner, kernel))
+		rc = ts_fail(
+			p->err, p->len, -EXDEV,
+			"controller %u of guest '%s' is served by the "
+			"kernel's backend: choose another host number than "
+			"in vdev %s",
+			host, p->req->guest->name, p->vdev);
+	else if (strcmp(owner, p->back))
+		rc = ts_fail(
+			p->err, p->len, -EXDEV,
+			"controller %u of guest '%s' is served by another "
+			"backend (%.200s): choose another host number than "
+			"in vdev %s",
+			host, p->req->guest->name, owner, p->vdev);
+	free(owner);
+	return rc;
+}
+
+/* The LUN at our vdev; its number goes to *DEV. NULL: none. */
+const struct store_node *place_find_lun(const struct place *p,
+					const struct store_tree *back,
+					uint32_t *dev)
+{
+	const struct store_node *c;
+	char path[PATH_LEN];
+
+	for (c = tree_child(back, "vscsi-devs", NULL); c;
+	     c = tree_child(back, "vscsi-devs", c)) {
+		if (sscanf(tree_name(c), "dev-%" SCNu32, dev) != 1)
+			continue;
+		if (vdev_is(p->req->at,
+			    tree_get(back,
+				     ts_dev_path(path, "", *dev, "v-dev"))))
+			return c;
+	}
+	return NULL;
+}
+
+int place_fail_wait(struct place *p, int rc)
+{
+	if (rc == -EINTR)
+		return ts_fail(
+			p->err, p->len, rc,
+			"interrupted: vdev %s of guest '%s' is as it was",
+			p->vdev, p->req->guest->name);
+	if (!p->err[0])
+		return ts_fail_store(p->err, p->len, rc, "wait for the device");
+	return rc;
+}

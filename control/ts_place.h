@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What attach, detach and list of toolstack.h share, and nobody else needs: one
+ * LUN's place in xenstore, transactions that decide and write, and waiting.
+ */
+#ifndef CONTROL_TS_PLACE_H
+#define CONTROL_TS_PLACE_H
+
+#include "control/store.h"
+#include "control/toolstack.h"
+#include "control/tree.h"
+
+/* XenbusState, Xen's public/io/xenbus.h. */
+enum {
+	ST_INITIALISING = 1,
+	ST_INIT_WAIT = 2,
+	ST_CONNECTED = 4,
+	ST_CLOSING = 5,
+	ST_CLOSED = 6,
+	ST_RECONFIGURING = 7,
+	ST_RECONFIGURED = 8,
+};
+
+#define BASE_LEN 80  /* longest directory of a controller */
+#define PATH_LEN 160 /* longest path built here, numbers included */
+
+/* What transaction functions return besides 0 and errors. */
+#define TXN_NOT_NOW 1 /* nothing was written; look again later */
+#define TXN_NOTHING 2 /* nothing is to be done */
+
+struct toolstack {
+	struct store *st;
+	struct ts_cfg cfg;
+	uint32_t self; /* own domain id */
+};
+
+/* One controller, and the LUN on it that is being worked on. */
+struct place {
+	struct toolstack *ts;
+	const struct ts_request *req;
+	char vdev[VDEV_TEXT_MAX];
+	char home[BASE_LEN];  /* /local/domain/D */
+	char back[BASE_LEN];  /* the backend's directory */
+	char front[BASE_LEN]; /* the frontend's directory */
+	uint32_t dev;	      /* N of dev-N */
+	uint32_t seen;	      /* last state of the backend that was read */
+	bool type_existed;    /* .../backend/xenpv-vscsi, before attach */
+	bool put_back;	      /* what is removed was attached just now */
+	bool force;	      /* go on when the guest does not answer */
+	int64_t deadline;     /* ts_now_ms() at which waits end */
+	int64_t missed_since; /* 0: the new LUN was not missed */
+	char *err;	      /* the caller's, len bytes */
+	size_t len;
+};
+
+/* ts_fail - leave a line in ERR; returns @rc. */
+int ts_fail(char *err, size_t len, int rc, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/* ts_fail_store - the line for an error of xenstore itself. */
+int ts_fail_store(char *err, size_t len, int rc, const char *what);
+
+/* ts_step - tell who wants to be told (ts_cfg.step). */
+void ts_step(struct toolstack *ts, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+int64_t ts_now_ms(void);
+
+/* A XenbusState; 0, which is none, for what is missing or not a number. */
+uint32_t ts_tree_state(const struct store_tree *tree, const char *path);
+uint32_t ts_read_state(struct toolstack *ts, const char *path);
+
+bool ts_path_exists(struct toolstack *ts, store_tx tx, const char *path);
+
+/* "BASE/vscsi-devs/dev-N/LEAF" in OUT[PATH_LEN], which is returned; without
+ * LEAF (NULL) the directory, without BASE ("") relative to the controller. */
+const char *ts_dev_path(char *out, const char *base, uint32_t dev,
+			const char *leaf);
+
+/* @req, @err stay the caller's and must outlive the place. */
+void place_init(struct place *p, struct toolstack *ts,
+		const struct ts_request *req, char *err, size_t len);
+
+/* Write BASE/LEAF. */
+int place_put(struct place *p, store_tx tx, const char *base, const char *leaf,
+	      const char *value) XPV_MUST_CHECK;
+int place_put_u32(struct place *p, store_tx tx, const char *base,
+		  const char *leaf, uint32_t value) XPV_MUST_CHECK;
+
+/* Write the state of the LUN at the backend. */
+int place_put_dev_state(struct place *p, store_tx tx,
+			uint32_t value) XPV_MUST_CHECK;
+
+/*
+ * place_txn - run FN in a transaction until it is committed
+ *
+ * FN reads and writes with @tx. A positive return of it ends the transaction
+ * without a change and is returned; so does an error. After an error of
+ * xenstore, p->err has a line.
+ */
+int place_txn(struct place *p,
+	      int (*fn)(struct place *p, store_tx tx)) XPV_MUST_CHECK;
+
+/* place_txn_when_ready - and again whenever FN said TXN_NOT_NOW and the
+ * controller's state is not p->seen any more. -ETIMEDOUT, -EINTR. */
+int place_txn_when_ready(struct place *p,
+			 int (*fn)(struct place *p,
+				   store_tx tx)) XPV_MUST_CHECK;
+
+/* place_await - wait until PRED (its context is P) says so: 0; -ETIMEDOUT at
+ * the deadline, -EINTR, or what PRED returned. */
+int place_await(struct place *p, store_pred_fn *pred) XPV_MUST_CHECK;
+
+/* place_check_front - is the frontend's directory free, or ours? -EXDEV. */
+int place_check_front(struct place *p, store_tx tx) XPV_MUST_CHECK;
+
+/* place_find_lun - the LUN at our vdev, its number in *DEV; NULL: none. */
+const struct store_node *place_find_lun(const struct place *p,
+					const struct store_tree *back,
+					uint32_t *dev);
+
+/* place_fail_wait - see to it that p->err has a line for @rc, and return it. */
+int place_fail_wait(struct place *p, int rc);
+
+/*
+ * place_remove_lun - the whole way back (ts_detach.c)
+ *
+ * With p->force every step that is not answered is followed by the next one
+ * all the same.
+ */
+int place_remove_lun(struct place *p) XPV_MUST_CHECK;
+
+#endif
