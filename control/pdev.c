@@ -459,6 +459,31 @@ int pdev_parse(struct pdev *pdev, const char *name,
 	return 0;
 }
 
+/* -------------------------------------------------------------------- id */
+
+static void format_id(const struct stat *st, char *id)
+{
+	if (S_ISBLK(st->st_mode))
+		snprintf(id, PDEV_ID_MAX, "block:%u:%u", major(st->st_rdev),
+			 minor(st->st_rdev));
+	else
+		snprintf(id, PDEV_ID_MAX, "file:%" PRIx64 ":%" PRIx64,
+			 (uint64_t)st->st_dev, (uint64_t)st->st_ino);
+}
+
+int pdev_id(const struct pdev *pdev, char *id)
+{
+	struct stat st;
+
+	id[0] = '\0';
+	if (pdev->kind == PDEV_NULL)
+		return 0;
+	if (stat(pdev->path, &st))
+		return -errno;
+	format_id(&st, id);
+	return 0;
+}
+
 /* ------------------------------------------------------------------ open */
 
 static int explain_open(const struct pdev *pdev, int error, char *err,
@@ -558,8 +583,7 @@ static int measure_file(const struct pdev *pdev, int fd,
 	props->discard = caps.discard;
 	props->zero = caps.zero;
 	props->discard_granularity = caps.discard_granularity;
-	snprintf(props->id, sizeof(props->id), "file:%" PRIx64 ":%" PRIx64,
-		 (uint64_t)st.st_dev, (uint64_t)st.st_ino);
+	format_id(&st, props->id);
 	snprintf(identity, PROBE_IDENTITY_MAX, "file:%s", pdev->path);
 	return 0;
 }
@@ -601,8 +625,7 @@ static int measure_block(const struct pdev *pdev, int fd,
 	props->zero = caps.zero;
 	props->rotational = caps.rotational;
 	props->discard_granularity = caps.discard_granularity;
-	snprintf(props->id, sizeof(props->id), "block:%u:%u", major(st.st_rdev),
-		 minor(st.st_rdev));
+	format_id(&st, props->id);
 	probe_block_identity(sysdir, "/dev/disk/by-id", st.st_rdev, pdev->path,
 			     identity);
 	return 0;

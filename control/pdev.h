@@ -116,6 +116,12 @@ int pdev_parse(struct pdev *pdev, const char *name,
 	       size_t len) XPV_MUST_CHECK;
 
 /*
+ * The id that pdev_open() would give, into ID (PDEV_ID_MAX bytes), without
+ * opening. A negative errno when PDEV is not there any more.
+ */
+int pdev_id(const struct pdev *pdev, char *id) XPV_MUST_CHECK;
+
+/*
  * Open PDEV and measure it. *FD is the caller's to close; -1 for PDEV_NULL. A
  * block device that is not shared is opened exclusively, so that one which the
  * host itself has mounted is refused. -EBUSY for that; -EROFS for one that

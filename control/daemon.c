@@ -1,0 +1,603 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * xenpvd: what holds the parts together: see daemon.h.
+ */
+#include "control/daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <systemd/sd-daemon.h>
+
+#include "control/ctl.h"
+#include "control/vscsi.h"
+#include "core/xs.h"
+
+/* DOMID_FIRST_RESERVED of Xen's public/xen.h. */
+#define DOMID_END 0x7ff0u
+
+#define USEC_PER_S 1000000ull
+
+/* A question to xenstore about one guest, or one device of it. */
+struct query {
+	struct daemon *daemon;
+	uint32_t domid, controller;
+};
+
+/* ------------------------------------------------------ what there is */
+
+static struct query *query_new(struct daemon *daemon, uint32_t domid,
+			       uint32_t controller)
+{
+	struct query *query = malloc(sizeof(*query));
+
+	if (query) {
+		query->daemon = daemon;
+		query->domid = domid;
+		query->controller = controller;
+	}
+	return query;
+}
+
+/* A request that could not be made is a lost connection, or no memory. */
+static void asked(struct query *query, int rc)
+{
+	if (!rc)
+		return;
+	free(query);
+	if (rc != -ENOTCONN)
+		log_line(LOG_ERR, NULL, "cannot ask xenstore: %s",
+			 strerror(-rc));
+}
+
+static struct vscsi *find_device(struct daemon *daemon, uint32_t domid,
+				 uint32_t controller)
+{
+	struct guest *guest = guest_find(daemon, domid);
+	struct vscsi *dev;
+
+	if (!guest)
+		return NULL;
+	TAILQ_FOREACH(dev, &guest->devices, entry)
+	if (dev->controller == controller)
+		return dev;
+	return NULL;
+}
+
+static void add_device(struct daemon *daemon, uint32_t domid,
+		       uint32_t controller)
+{
+	struct guest *guest;
+	int rc = -ENOMEM;
+
+	if (daemon->stopping || find_device(daemon, domid, controller))
+		return;
+	guest = guest_get(daemon, domid);
+	if (guest) {
+		rc = vscsi_new(guest, controller);
+		guest_put(guest);
+	}
+	if (rc)
+		log_line(LOG_ERR, NULL,
+			 "dom=%" PRIu32 " dev=scsi/%" PRIu32
+			 " cannot be served: %s",
+			 domid, controller,
+			 rc == -ENOSPC ? "the guest has too many controllers"
+				       : strerror(-rc));
+}
+
+static void on_device_read(struct store *st, const struct store_reply *rsp,
+			   void *ctx)
+{
+	struct query *query = ctx;
+
+	(void)st;
+	if (!rsp->err)
+		add_device(query->daemon, query->domid, query->controller);
+	free(query);
+}
+
+/* Something about this device has changed. */
+static void touch_device(struct daemon *daemon, uint32_t domid,
+			 uint32_t controller)
+{
+	struct vscsi *dev = find_device(daemon, domid, controller);
+	struct query *query;
+	char path[64];
+
+	if (dev) {
+		vscsi_kick(dev);
+		return;
+	}
+	query = query_new(daemon, domid, controller);
+	if (!query)
+		return;
+	snprintf(path, sizeof(path),
+		 DAEMON_BACKEND "/%" PRIu32 "/%" PRIu32 "/frontend-id", domid,
+		 controller);
+	asked(query, store_read(daemon->store, 0, path, on_device_read, query));
+}
+
+/* Whole numbers only: a directory of another name is not ours. */
+static bool parse_name(const char *name, size_t len, uint32_t end,
+		       uint32_t *value)
+{
+	return !xs_parse_u32(name, len, value) && *value < end &&
+	       (name[0] != '0' || len == 1);
+}
+
+static void on_guest_ls(struct store *st, const struct store_reply *rsp,
+			void *ctx)
+{
+	struct query *query = ctx;
+	const char *name, *end = rsp->value + rsp->len;
+	uint32_t controller;
+
+	(void)st;
+	for (name = rsp->value; name < end; name += strlen(name) + 1) {
+		if (parse_name(name, strlen(name), UINT16_MAX + 1u,
+			       &controller))
+			touch_device(query->daemon, query->domid, controller);
+	}
+	free(query);
+}
+
+/* Something about the guest's directory has changed. */
+static void touch_guest(struct daemon *daemon, uint32_t domid)
+{
+	struct guest *guest = guest_find(daemon, domid);
+	struct query *query = query_new(daemon, domid, 0);
+	struct vscsi *dev;
+	char path[64];
+
+	if (guest)
+		TAILQ_FOREACH(dev, &guest->devices, entry)
+	vscsi_kick(dev);
+	if (!query)
+		return;
+	snprintf(path, sizeof(path), DAEMON_BACKEND "/%" PRIu32, domid);
+	asked(query, store_ls(daemon->store, 0, path, on_guest_ls, query));
+}
+
+static void on_introduced(struct store *st, const struct store_reply *rsp,
+			  void *ctx)
+{
+	struct query *query = ctx;
+	struct guest *guest = guest_find(query->daemon, query->domid);
+	struct vscsi *dev;
+
+	if (rsp->err)
+		goto out;
+	if (strcmp(rsp->value, "F")) {
+		touch_guest(query->daemon, query->domid);
+		goto out;
+	}
+	if (guest) {
+		guest->gone = true;
+		TAILQ_FOREACH(dev, &guest->devices, entry)
+		vscsi_kick(dev);
+		guest_put(guest);
+	} else {
+		daemon_clean(query->daemon, query->domid);
+	}
+out:
+	free(query);
+	(void)st;
+}
+
+static void on_removed(struct store *st, const struct store_reply *rsp,
+		       void *ctx)
+{
+	(void)st;
+	(void)ctx;
+	if (rsp->err && rsp->err != -ENOENT && rsp->err != -ECANCELED)
+		log_line(LOG_WARNING, NULL,
+			 "cannot remove nodes of a guest that is gone: %s",
+			 strerror(-rsp->err));
+}
+
+void daemon_clean(struct daemon *daemon, uint32_t domid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), DAEMON_BACKEND "/%" PRIu32, domid);
+	log_line(LOG_INFO, NULL,
+		 "dom=%" PRIu32 " is gone; its backend nodes are removed",
+		 domid);
+	if (store_rm(daemon->store, 0, path, on_removed, daemon))
+		log_line(LOG_WARNING, NULL, "cannot remove %s", path);
+}
+
+static void daemon_scan(struct daemon *daemon);
+
+/* The end of the first scan is the moment in which we do our work. */
+static void scan_done(struct daemon *daemon)
+{
+	daemon->scanning = false;
+	if (daemon->scan_again) {
+		daemon->scan_again = false;
+		daemon_scan(daemon);
+	} else if (!daemon->ready) {
+		daemon->ready = true;
+		log_line(LOG_INFO, NULL, "version %s ready", XENPV_VERSION);
+		(void)sd_notify(0, "READY=1");
+	}
+}
+
+static void on_scan(struct store *st, const struct store_reply *rsp, void *ctx)
+{
+	struct daemon *daemon = ctx;
+	const char *name, *end = rsp->value + rsp->len;
+	struct query *query;
+	uint32_t domid;
+
+	for (name = rsp->value; name < end; name += strlen(name) + 1) {
+		if (!parse_name(name, strlen(name), DOMID_END, &domid))
+			continue;
+		query = query_new(daemon, domid, 0);
+		if (query)
+			asked(query, store_is_introduced(st, domid,
+							 on_introduced, query));
+	}
+	if (rsp->err != -ECANCELED && rsp->err != -ECONNRESET)
+		scan_done(daemon);
+}
+
+/* Look at all guests, of each first whether it exists. */
+static void daemon_scan(struct daemon *daemon)
+{
+	if (daemon->scanning) {
+		daemon->scan_again = true;
+		return;
+	}
+	daemon->scanning =
+		!store_ls(daemon->store, 0, DAEMON_BACKEND, on_scan, daemon);
+}
+
+static void on_backend(struct store *st, int err, const char *path, void *ctx)
+{
+	struct daemon *daemon = ctx;
+	const char *name = path + strlen(DAEMON_BACKEND), *slash;
+	uint32_t domid, controller;
+
+	(void)st;
+	if (err) {
+		log_line(LOG_ERR, NULL, "xenstore refuses to watch %s: %s",
+			 DAEMON_BACKEND, strerror(-err));
+		daemon->result = err;
+		(void)sd_event_exit(daemon->event, 0);
+		return;
+	}
+	if (strlen(path) <= strlen(DAEMON_BACKEND) + 1) {
+		daemon_scan(daemon);
+		return;
+	}
+	name++;
+	slash = strchrnul(name, '/');
+	if (!parse_name(name, (size_t)(slash - name), DOMID_END, &domid))
+		return;
+	if (!*slash) {
+		touch_guest(daemon, domid);
+		return;
+	}
+	name = slash + 1;
+	slash = strchrnul(name, '/');
+	if (parse_name(name, (size_t)(slash - name), UINT16_MAX + 1u,
+		       &controller))
+		touch_device(daemon, domid, controller);
+}
+
+static void on_release(struct store *st, int err, const char *path, void *ctx)
+{
+	(void)st;
+	(void)path;
+	if (!err)
+		daemon_scan(ctx);
+}
+
+/* -------------------------------------------------------------- its end */
+
+void daemon_progress(struct daemon *daemon)
+{
+	if (daemon->stopping && TAILQ_EMPTY(&daemon->guests))
+		(void)sd_event_exit(daemon->event, 0);
+}
+
+static int on_stop_timer(sd_event_source *s, uint64_t usec, void *ctx)
+{
+	struct daemon *daemon = ctx;
+	struct guest *guest;
+
+	(void)s;
+	(void)usec;
+	TAILQ_FOREACH(guest, &daemon->guests, entry)
+	{
+		struct log_where where = guest_where(guest);
+
+		log_line(
+			LOG_WARNING, &where,
+			"has not let go of its devices in %d s; ended all the same",
+			DAEMON_STOP_S);
+	}
+	return sd_event_exit(daemon->event, 0);
+}
+
+void daemon_stop(struct daemon *daemon)
+{
+	struct guest *guest, *next;
+	struct vscsi *dev;
+
+	if (daemon->stopping)
+		return;
+	daemon->stopping = true;
+	(void)sd_notify(0, "STOPPING=1");
+	log_line(LOG_INFO, NULL, "stopping");
+	if (sd_event_add_time_relative(
+		    daemon->event, &daemon->stop_timer, CLOCK_MONOTONIC,
+		    DAEMON_STOP_S * USEC_PER_S, 0, on_stop_timer, daemon) < 0)
+		(void)sd_event_exit(daemon->event, 0);
+	for (guest = TAILQ_FIRST(&daemon->guests); guest; guest = next) {
+		next = TAILQ_NEXT(guest, entry);
+		TAILQ_FOREACH(dev, &guest->devices, entry)
+		vscsi_leave(dev, false);
+		guest_put(guest);
+	}
+	daemon_progress(daemon);
+}
+
+static int on_signal(sd_event_source *s, const struct signalfd_siginfo *si,
+		     void *ctx)
+{
+	(void)s;
+	(void)si;
+	daemon_stop(ctx);
+	return 0;
+}
+
+static void on_lost(struct store *st, int err, void *ctx)
+{
+	struct daemon *daemon = ctx;
+
+	(void)st;
+	/* xenstored cannot be started again while Xen runs. */
+	log_line(LOG_CRIT, NULL,
+		 "the connection to xenstore is lost: %s; check xenstored",
+		 strerror(-err));
+	daemon->result = err;
+	(void)sd_event_exit(daemon->event, 0);
+}
+
+/* ------------------------------------------------------------- its start */
+
+static int on_store(sd_event_source *s, int fd, uint32_t revents, void *ctx)
+{
+	struct daemon *daemon = ctx;
+
+	(void)s;
+	(void)fd;
+	(void)revents;
+	(void)store_dispatch(daemon->store); /* on_lost() has been called */
+	return 0;
+}
+
+/* What to poll for depends on what has been asked since. */
+static int before_poll(sd_event_source *s, void *ctx)
+{
+	struct daemon *daemon = ctx;
+	short events = store_events(daemon->store);
+
+	if (store_fd(daemon->store) < 0)
+		return sd_event_source_set_enabled(s, SD_EVENT_OFF);
+	/* POLLIN and POLLOUT are EPOLLIN and EPOLLOUT on Linux. */
+	return sd_event_source_set_io_events(s, (uint32_t)events);
+}
+
+static int explain_store(int rc)
+{
+	if (access("/proc/xen/capabilities", F_OK) &&
+	    access("/sys/hypervisor/type", F_OK))
+		log_line(
+			LOG_ERR, NULL,
+			"this machine does not run Xen (no /sys/hypervisor/type); boot the Xen entry of the boot menu");
+	else if (rc == -ENOENT || rc == -ECONNREFUSED)
+		log_line(
+			LOG_ERR, NULL,
+			"cannot connect to xenstore: %s; is xenstored running? Try systemctl start xenstored",
+			strerror(-rc));
+	else
+		log_line(LOG_ERR, NULL, "cannot connect to xenstore: %s%s",
+			 strerror(-rc),
+			 rc == -EACCES ? "; run this as root" : "");
+	return rc;
+}
+
+static int make_dir(const char *path, mode_t mode)
+{
+	if (!mkdir(path, mode) || errno == EEXIST)
+		return 0;
+	log_line(LOG_ERR, NULL, "cannot make the directory %s: %s", path,
+		 strerror(errno));
+	return -errno;
+}
+
+static int make_dirs(const struct daemon_cfg *cfg)
+{
+	char path[PATH_MAX];
+	int rc;
+
+	snprintf(path, sizeof(path), "%s/state", cfg->state_dir);
+	rc = make_dir(cfg->run_dir, 0755);
+	if (!rc)
+		rc = make_dir(cfg->state_dir, 0700);
+	if (!rc)
+		rc = make_dir(path, 0700);
+	return rc;
+}
+
+/* Does somebody answer at the control socket? */
+static bool is_running(const struct daemon_cfg *cfg)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	int fd, r;
+
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/control",
+		 cfg->run_dir);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return true;
+	r = connect(fd, (struct sockaddr *)&addr, sizeof(addr));
+	close(fd);
+	return !r;
+}
+
+/*
+ * One xenpvd on a machine: two would both answer the same guests. The workers
+ * hold the lock, too: those of an xenpvd that has crashed finish what they
+ * have in flight, and until then their rings may not be touched.
+ */
+static int take_lock(struct daemon *daemon)
+{
+	const struct timespec pause = {.tv_nsec = 100000000};
+	char path[PATH_MAX];
+	int rc = -EBUSY;
+
+	snprintf(path, sizeof(path), "%s/lock", daemon->cfg.run_dir);
+	daemon->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (daemon->lock < 0) {
+		rc = -errno;
+		log_line(LOG_ERR, NULL, "cannot open %s: %s", path,
+			 strerror(errno));
+		return rc;
+	}
+	for (int i = 0; i < DAEMON_WAIT_S * 10; i++) {
+		if (!flock(daemon->lock, LOCK_EX | LOCK_NB))
+			return 0;
+		if (is_running(&daemon->cfg)) {
+			log_line(
+				LOG_ERR, NULL,
+				"%s is locked: xenpvd runs already; see systemctl status xenpvd",
+				path);
+			return rc;
+		}
+		if (!i)
+			log_line(
+				LOG_WARNING, NULL,
+				"waiting for the workers of an earlier xenpvd to end");
+		nanosleep(&pause, NULL);
+	}
+	log_line(
+		LOG_ERR, NULL,
+		"%s is locked by a worker that does not end; find it with fuser %s",
+		path, path);
+	return rc;
+}
+
+/* Two descriptors for each LUN, on their way to a worker. */
+static void raise_limits(void)
+{
+	struct rlimit limit;
+
+	if (!getrlimit(RLIMIT_NOFILE, &limit)) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+static int start_loop(struct daemon *daemon)
+{
+	sigset_t mask;
+	int rc;
+
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGTERM);
+	sigaddset(&mask, SIGINT);
+	sigaddset(&mask, SIGCHLD);
+	if (sigprocmask(SIG_BLOCK, &mask, NULL))
+		return -errno;
+	rc = sd_event_new(&daemon->event);
+	if (rc < 0)
+		return rc;
+	rc = sd_event_add_signal(daemon->event, NULL, SIGTERM, on_signal,
+				 daemon);
+	if (rc >= 0)
+		rc = sd_event_add_signal(daemon->event, NULL, SIGINT, on_signal,
+					 daemon);
+	if (rc >= 0)
+		rc = sd_event_add_io(daemon->event, &daemon->store_io,
+				     store_fd(daemon->store), EPOLLIN, on_store,
+				     daemon);
+	if (rc >= 0)
+		rc = sd_event_source_set_prepare(daemon->store_io, before_poll);
+	if (rc >= 0)
+		rc = store_watch(daemon->store, DAEMON_BACKEND, -1, on_backend,
+				 daemon, NULL);
+	if (rc >= 0)
+		rc = store_watch(daemon->store, "@releaseDomain", 0, on_release,
+				 daemon, NULL);
+	return rc < 0 ? rc : 0;
+}
+
+int daemon_run(const struct daemon_cfg *cfg)
+{
+	struct daemon daemon = {.cfg = *cfg, .lock = -1};
+	struct guest *guest;
+	int rc;
+
+	TAILQ_INIT(&daemon.guests);
+	raise_limits();
+	if (access(cfg->worker, X_OK)) {
+		rc = -errno;
+		log_line(
+			LOG_ERR, NULL,
+			"cannot run the worker %s: %s; give its place with --worker",
+			cfg->worker, strerror(errno));
+		return rc;
+	}
+	rc = store_open(&daemon.store, cfg->xenstore, on_lost, &daemon);
+	if (rc)
+		return explain_store(rc);
+	rc = make_dirs(cfg);
+	if (!rc)
+		rc = take_lock(&daemon);
+	if (rc)
+		goto out;
+	rc = start_loop(&daemon);
+	if (!rc)
+		rc = ctl_new(&daemon.ctl, &daemon);
+	if (!rc)
+		rc = sd_event_loop(daemon.event);
+	if (rc)
+		log_line(LOG_ERR, NULL, "cannot run: %s", strerror(-rc));
+	else
+		rc = daemon.result;
+out:
+	/* Nothing is answered any more; contexts end with their owners. */
+	daemon.stopping = true;
+	ctl_free(daemon.ctl);
+	daemon.ctl = NULL;
+	sd_event_source_disable_unref(daemon.store_io);
+	store_close(daemon.store);
+	daemon.store = NULL;
+	while ((guest = TAILQ_FIRST(&daemon.guests)))
+		guest_free(guest);
+	sd_event_source_disable_unref(daemon.stop_timer);
+	sd_event_unref(daemon.event);
+	if (daemon.lock >= 0)
+		close(daemon.lock);
+	if (!rc)
+		log_line(LOG_INFO, NULL, "stopped");
+	return rc;
+}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * xenpvd: its command line. It stays in the foreground; systemd, or whoever
+ * has started it, sees to the rest.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "control/daemon.h"
+#include "control/log.h"
+
+static int set_worker(struct daemon_cfg *cfg, const char *value)
+{
+	cfg->worker = value;
+	return 0;
+}
+
+static int set_run_dir(struct daemon_cfg *cfg, const char *value)
+{
+	cfg->run_dir = value;
+	return 0;
+}
+
+static int set_state_dir(struct daemon_cfg *cfg, const char *value)
+{
+	cfg->state_dir = value;
+	return 0;
+}
+
+static int set_xenstore(struct daemon_cfg *cfg, const char *value)
+{
+	cfg->xenstore = value;
+	return 0;
+}
+
+static int set_level(struct daemon_cfg *cfg, const char *value)
+{
+	static const char *const names[] = {
+		[LOG_ERR] = "error",	 [LOG_WARNING] = "warning",
+		[LOG_NOTICE] = "notice", [LOG_INFO] = "info",
+		[LOG_DEBUG] = "debug",
+	};
+
+	for (size_t i = LOG_ERR; i < XPV_ARRAY_SIZE(names); i++) {
+		if (strcmp(value, names[i]))
+			continue;
+		cfg->log_level = (int)i;
+		return 0;
+	}
+	fprintf(stderr,
+		"xenpvd: --log-level '%s' is not error, warning, notice, info or debug\n",
+		value);
+	return -EINVAL;
+}
+
+static int show_help(struct daemon_cfg *cfg, const char *value);
+
+static int show_version(struct daemon_cfg *cfg, const char *value)
+{
+	(void)cfg;
+	(void)value;
+	printf("xenpvd %s\n", XENPV_VERSION);
+	exit(EXIT_SUCCESS);
+}
+
+static const struct option_row {
+	const char *name;
+	const char *value; /* what it takes, for people; NULL: nothing */
+	const char *help;
+	int (*set)(struct daemon_cfg *cfg, const char *value);
+} options[] = {
+	{"--log-level", "LEVEL",
+	 "error, warning, notice, info (default) or debug", set_level},
+	{"--worker", "PATH", "the worker (" XENPV_LIBEXECDIR "/xenpv-worker)",
+	 set_worker},
+	{"--run-dir", "DIR", "sockets and the lock (" XENPV_RUNDIR ")",
+	 set_run_dir},
+	{"--state-dir", "DIR", "what outlives a boot (" XENPV_STATEDIR ")",
+	 set_state_dir},
+	{"--xenstore", "PATH", "xenstored's socket, or /dev/xen/xenbus",
+	 set_xenstore},
+	{"--help", NULL, "show this and exit", show_help},
+	{"--version", NULL, "show the version and exit", show_version},
+};
+
+static int show_help(struct daemon_cfg *cfg, const char *value)
+{
+	(void)cfg;
+	(void)value;
+	printf("Usage: xenpvd [OPTION]...\n"
+	       "Serve paravirtual SCSI devices to the guests of this Xen host.\n"
+	       "It stays in the foreground and writes its log to stderr.\n\n");
+	for (size_t i = 0; i < XPV_ARRAY_SIZE(options); i++)
+		printf("  %-12s %-6s %s\n", options[i].name,
+		       options[i].value ? options[i].value : "",
+		       options[i].help);
+	exit(EXIT_SUCCESS);
+}
+
+/* Takes ARG, and the value in it or in NEXT; returns the words used, or 0. */
+static int take_option(struct daemon_cfg *cfg, const char *arg,
+		       const char *next)
+{
+	size_t len = strcspn(arg, "=");
+	const char *value = arg[len] ? arg + len + 1 : NULL;
+	const struct option_row *row;
+
+	for (size_t i = 0; i < XPV_ARRAY_SIZE(options); i++) {
+		row = &options[i];
+		if (strlen(row->name) != len || strncmp(row->name, arg, len))
+			continue;
+		if (!row->value && value) {
+			fprintf(stderr, "xenpvd: %s takes no value\n",
+				row->name);
+			return 0;
+		}
+		if (row->value && !value && !next) {
+			fprintf(stderr, "xenpvd: %s needs a value: %s %s\n",
+				row->name, row->name, row->value);
+			return 0;
+		}
+		if (row->set(cfg, value ? value : next))
+			return 0;
+		return row->value && !value ? 2 : 1;
+	}
+	fprintf(stderr, "xenpvd: unknown argument '%s'; see xenpvd --help\n",
+		arg);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct daemon_cfg cfg = {
+		.worker = XENPV_LIBEXECDIR "/xenpv-worker",
+		.run_dir = XENPV_RUNDIR,
+		.state_dir = XENPV_STATEDIR,
+		.log_level = LOG_INFO,
+	};
+	int used;
+
+	for (int i = 1; i < argc; i += used) {
+		used = take_option(&cfg, argv[i],
+				   i + 1 < argc ? argv[i + 1] : NULL);
+		if (!used)
+			return EXIT_FAILURE;
+	}
+	log_init("xenpvd");
+	log_set_level(cfg.log_level);
+	signal(SIGPIPE, SIG_IGN);
+	return daemon_run(&cfg) ? EXIT_FAILURE : EXIT_SUCCESS;
+}

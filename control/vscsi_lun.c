@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One LUN of a PVSCSI controller: see vscsi_lun.h.
+ */
+#include "control/vscsi_lun.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "control/daemon.h"
+#include "control/probe.h"
+#include "control/vscsi.h"
+#include "core/bus.h"
+
+#define NODE_MAX 64
+
+struct vscsi_lun *lun_new(struct vscsi *dev, uint32_t number)
+{
+	struct vscsi_lun *lun = calloc(1, sizeof(*lun));
+
+	if (lun) {
+		lun->dev = dev;
+		lun->number = number;
+	}
+	return lun;
+}
+
+void lun_free(struct vscsi_lun *lun)
+{
+	free(lun->pname);
+	free(lun->vdev);
+	free(lun->options);
+	free(lun);
+}
+
+void lun_log(const struct vscsi_lun *lun, int priority, const char *text)
+{
+	struct log_where where = guest_where(lun->dev->guest);
+
+	where.dev = lun->dev->dev;
+	where.lun = lun->vdev;
+	log_line(priority, &where, "%s", text);
+}
+
+static void say(struct vscsi_lun *lun, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void say(struct vscsi_lun *lun, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(lun->error, sizeof(lun->error), fmt, ap);
+	va_end(ap);
+}
+
+/* ----------------------------------------------------------------- nodes */
+
+static const char *node_path(char *path, const struct vscsi_lun *lun,
+			     const char *name)
+{
+	snprintf(path, NODE_MAX, "vscsi-devs/dev-%" PRIu32 "%s%s", lun->number,
+		 name[0] ? "/" : "", name);
+	return path;
+}
+
+/* Replaces *OUT by a copy of the node's text, or NULL. */
+static int copy_node(const struct vscsi_lun *lun, const struct store_tree *tree,
+		     const char *name, char **out)
+{
+	char path[NODE_MAX];
+	const char *text = tree_get(tree, node_path(path, lun, name));
+
+	free(*out);
+	*out = NULL;
+	if (!text)
+		return 0;
+	*out = strdup(text);
+	return *out ? 0 : -ENOMEM;
+}
+
+static uint32_t state_node(const struct vscsi_lun *lun,
+			   const struct store_tree *tree)
+{
+	const struct store_node *node;
+	char path[NODE_MAX];
+
+	node = tree_find(tree, node_path(path, lun, WIRE_BUS_STATE));
+	return node ? bus_state_parse(node->value, node->len) : 0;
+}
+
+int lun_read(struct vscsi_lun *lun, const struct store_tree *back,
+	     const struct store_tree *front)
+{
+	char path[NODE_MAX];
+	int rc;
+
+	lun->present = tree_find(back, node_path(path, lun, "")) != NULL;
+	lun->state = state_node(lun, back);
+	lun->front = state_node(lun, front);
+	lun->error_node = tree_get(back, node_path(path, lun, "error")) != NULL;
+	if (!lun->present)
+		return 0;
+	rc = copy_node(lun, back, WIRE_BUS_SCSI_PDEVNAME, &lun->pname);
+	if (!rc)
+		rc = copy_node(lun, back, WIRE_BUS_SCSI_VDEV, &lun->vdev);
+	if (!rc)
+		rc = copy_node(lun, back, "options", &lun->options);
+	return rc;
+}
+
+/* ------------------------------------------------------------------- use */
+
+/* Is OTHER in the way of LUN, which is to become PROPS? */
+static bool conflicts(struct vscsi_lun *lun, const struct vscsi_lun *other,
+		      const struct pdev *pdev, const struct pdev_props *props)
+{
+	const struct guest *g = other->dev->guest;
+
+	if (other == lun || !other->naa)
+		return false;
+	if (props->id[0] && !strcmp(props->id, other->id)) {
+		if (pdev->options.shared && other->shared)
+			return false;
+		say(lun,
+		    "pdev '%.200s' is given to guest %s (dom %u) as %u:%u:%u:%u already; detach it there, or add the option shared to both",
+		    pdev->name, g->name, g->domid, other->at.host,
+		    other->at.channel, other->at.target, other->at.lun);
+		return true;
+	}
+	if (props->naa != other->naa)
+		return false;
+	say(lun,
+	    "naa %016" PRIx64
+	    " is that of another LUN, of guest %s (dom %u); give this one another with the option naa",
+	    props->naa, g->name, g->domid);
+	return true;
+}
+
+static bool is_taken(struct vscsi_lun *lun, const struct pdev *pdev,
+		     const struct pdev_props *props)
+{
+	struct guest *guest;
+	struct vscsi *dev;
+
+	TAILQ_FOREACH(guest, &lun->dev->guest->daemon->guests, entry)
+	TAILQ_FOREACH(dev, &guest->devices, entry)
+	for (size_t i = 0; i < dev->nluns; i++)
+		if (conflicts(lun, dev->luns[i], pdev, props))
+			return true;
+	return false;
+}
+
+static bool place_is_taken(struct vscsi_lun *lun)
+{
+	const struct vscsi *dev = lun->dev;
+
+	for (size_t i = 0; i < dev->nluns; i++) {
+		const struct vscsi_lun *other = dev->luns[i];
+
+		if (other == lun || !other->naa ||
+		    memcmp(&other->at, &lun->at, sizeof(lun->at)))
+			continue;
+		say(lun, "vdev %s is taken by dev-%u; choose another",
+		    lun->vdev, other->number);
+		return true;
+	}
+	return false;
+}
+
+/* ------------------------------------------------------------------ open */
+
+/* What SCSI calls the initiator port: the same when the guest comes back. */
+static uint64_t initiator_of(const struct vscsi *dev)
+{
+	const struct guest *guest = dev->guest;
+	char text[GUEST_UUID_MAX + 64];
+
+	if (guest->uuid[0])
+		snprintf(text, sizeof(text), "guest:%s/scsi/%u", guest->uuid,
+			 dev->controller);
+	else
+		snprintf(text, sizeof(text), "dom:%u/scsi/%u", guest->domid,
+			 dev->controller);
+	return probe_naa(text);
+}
+
+/* The file of what outlives a restart. Reservations are kept by each worker
+ * for itself, so guests that share storage have a file each. */
+static int open_state(struct vscsi_lun *lun, const struct pdev *pdev,
+		      const struct pdev_props *props, uint64_t initiator)
+{
+	const char *dir = lun->dev->guest->daemon->cfg.state_dir;
+	char path[PATH_MAX], owner[20] = "";
+	int fd;
+
+	if (pdev->options.shared)
+		snprintf(owner, sizeof(owner), "-%016" PRIx64, initiator);
+	snprintf(path, sizeof(path), "%s/state/%016" PRIx64 "%s", dir,
+		 props->naa, owner);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0) {
+		fd = -errno;
+		say(lun, "state file '%.200s': %s; is there room on that disk?",
+		    path, strerror(-fd));
+	}
+	return fd;
+}
+
+/* null has nothing of its own to be told by: its place will do. */
+static void name_null(const struct vscsi_lun *lun, const struct pdev *pdev,
+		      struct pdev_props *props)
+{
+	char text[96];
+
+	if (pdev->options.naa)
+		return;
+	snprintf(text, sizeof(text), "null:%016" PRIx64 ":%u:%u:%u",
+		 initiator_of(lun->dev), lun->at.channel, lun->at.target,
+		 lun->at.lun);
+	props->naa = probe_naa(text);
+	if (!pdev->options.serial[0])
+		snprintf(props->serial, sizeof(props->serial), "%016" PRIx64,
+			 props->naa);
+}
+
+static void fill(struct proto_lun *out, const struct vscsi_lun *lun,
+		 const struct pdev *pdev, const struct pdev_props *props)
+{
+	snprintf(out->kind, sizeof(out->kind), "emulated");
+	snprintf(out->storage, sizeof(out->storage), "%s",
+		 pdev->kind == PDEV_NULL ? "null" : "file");
+	out->size = props->size;
+	out->block_size = props->block_size;
+	out->phys_size = props->phys_size;
+	out->align = props->align;
+	out->discard_granularity = props->discard_granularity;
+	out->flags = (props->read_only ? PROTO_LUN_READ_ONLY : 0) |
+		     (props->discard ? PROTO_LUN_DISCARD : 0) |
+		     (props->zero ? PROTO_LUN_ZERO : 0) |
+		     (props->direct ? PROTO_LUN_DIRECT : 0) |
+		     (props->rotational ? PROTO_LUN_ROTATIONAL : 0) |
+		     (pdev->options.shared ? PROTO_LUN_SHARED : 0);
+	out->naa = props->naa;
+	out->initiator = initiator_of(lun->dev);
+	snprintf(out->serial, sizeof(out->serial), "%s", props->serial);
+	snprintf(out->product, sizeof(out->product), "%s",
+		 pdev->options.product);
+}
+
+/* The nodes' texts into PDEV and lun->at. */
+static int parse(struct vscsi_lun *lun, struct pdev *pdev)
+{
+	struct pdev_options options;
+	int rc;
+
+	if (!lun->pname || !lun->vdev) {
+		say(lun, "node %s is missing; attach it again",
+		    lun->vdev ? WIRE_BUS_SCSI_PDEVNAME : WIRE_BUS_SCSI_VDEV);
+		return -EINVAL;
+	}
+	rc = pdev_vdev_parse(&lun->at, lun->vdev, lun->error,
+			     sizeof(lun->error));
+	if (rc)
+		return rc;
+	if (lun->at.host != lun->dev->controller) {
+		say(lun, "vdev %s is not of controller %u; attach it again",
+		    lun->vdev, lun->dev->controller);
+		return -EINVAL;
+	}
+	rc = pdev_options_parse(&options, lun->options, lun->error,
+				sizeof(lun->error));
+	if (rc)
+		return rc;
+	/* By the name that was given, not by what it meant at the time: a link
+	 * in /dev/disk/by-id follows its disk. */
+	if (lun->pname[0] != '/' && strncmp(lun->pname, "null:", 5)) {
+		say(lun, "pdev '%.200s' is no whole path; attach it again",
+		    lun->pname);
+		return -EINVAL;
+	}
+	return pdev_parse(pdev, lun->pname, &options, lun->error,
+			  sizeof(lun->error));
+}
+
+/* Refuse what is taken before it is opened: the reason is clearer than that
+ * of an exclusive open which fails. */
+static int check_before_open(struct vscsi_lun *lun, const struct pdev *pdev)
+{
+	struct pdev_props props = {0};
+
+	if (pdev_id(pdev, props.id))
+		return 0; /* the open will say why */
+	props.naa = pdev->options.naa;
+	return is_taken(lun, pdev, &props) ? -EBUSY : 0;
+}
+
+int lun_prepare(struct vscsi_lun *lun, struct proto_msg *msg, int *fds)
+{
+	struct pdev_props props;
+	struct pdev *pdev;
+	int rc;
+
+	lun->error[0] = '\0';
+	fds[0] = fds[1] = -1;
+	pdev = malloc(sizeof(*pdev)); /* two paths: too much for a stack */
+	if (!pdev) {
+		say(lun, "out of memory; try again");
+		return -ENOMEM;
+	}
+	rc = parse(lun, pdev);
+	if (!rc)
+		rc = place_is_taken(lun) ? -EEXIST : 0;
+	if (!rc)
+		rc = check_before_open(lun, pdev);
+	if (!rc)
+		rc = pdev_open(pdev, &fds[0], &props, lun->error,
+			       sizeof(lun->error));
+	if (rc)
+		goto out;
+	if (pdev->kind == PDEV_NULL)
+		name_null(lun, pdev, &props);
+	rc = is_taken(lun, pdev, &props) ? -EBUSY : 0;
+	if (rc)
+		goto out;
+	if (pdev->kind != PDEV_NULL) {
+		fds[1] = open_state(lun, pdev, &props, initiator_of(lun->dev));
+		rc = fds[1] < 0 ? fds[1] : 0;
+		if (rc)
+			goto out;
+	}
+	memset(msg, 0, sizeof(*msg));
+	msg->type = PROTO_LUN_ADD;
+	msg->controller = lun->dev->controller;
+	msg->addr = lun_proto_addr(lun);
+	fill(&msg->u.lun, lun, pdev, &props);
+	lun->shared = pdev->options.shared;
+	lun->read_only = props.read_only;
+	lun->size = props.size;
+	lun->naa = props.naa;
+	strcpy(lun->id, props.id);
+out:
+	if (rc) {
+		for (int i = 0; i < PROTO_FDS_MAX; i++) {
+			if (fds[i] >= 0)
+				close(fds[i]);
+			fds[i] = -1;
+		}
+	}
+	free(pdev);
+	return rc;
+}
+
+void lun_release(struct vscsi_lun *lun)
+{
+	lun->added = false;
+	lun->id[0] = '\0';
+	lun->naa = 0;
+}
+
+struct proto_addr lun_proto_addr(const struct vscsi_lun *lun)
+{
+	struct proto_addr addr = {.channel = lun->at.channel,
+				  .target = lun->at.target,
+				  .lun = lun->at.lun};
+
+	return addr;
+}

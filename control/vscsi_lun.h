@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One LUN of a PVSCSI controller: what its dev-N node says, what is opened for
+ * it, and that nothing is given out twice.
+ */
+#ifndef CONTROL_VSCSI_LUN_H
+#define CONTROL_VSCSI_LUN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "control/guest.h"
+#include "control/log.h"
+#include "control/pdev.h"
+#include "control/tree.h"
+#include "core/bus.h"
+#include "wire/port.h"
+#include "worker/proto.h"
+
+struct vscsi;
+
+struct vscsi_lun {
+	struct vscsi *dev;
+	uint32_t number; /* N of dev-N */
+
+	/* From the last snapshot; the texts are copies. */
+	bool present;
+	uint32_t state, front;	      /* backend's and frontend's dev-N/state */
+	char *pname, *vdev, *options; /* NULL: no such node */
+	bool error_node;	      /* there is a node "error" */
+
+	/* What is held: from LUN_ADD until it is gone from the worker. */
+	bool added;
+	struct pdev_vdev at;
+	bool shared, read_only;
+	char id[PDEV_ID_MAX]; /* "": nothing, or what nobody shares */
+	uint64_t naa, size;
+
+	/* This round's. */
+	enum bus_lun_action action;
+	uint32_t next, failed; /* enum bus_lun_step's */
+	int rc;
+	char error[PDEV_ERR_MAX]; /* why it cannot be served; "" */
+};
+
+/* lun_new - NULL: no memory. */
+struct vscsi_lun *lun_new(struct vscsi *dev, uint32_t number);
+
+void lun_free(struct vscsi_lun *lun);
+
+/*
+ * lun_read - take over what the two ends say about dev-N
+ * @back, @front: snapshots of the two directories
+ *
+ * lun->present tells whether the backend's end has it at all. -ENOMEM.
+ */
+int lun_read(struct vscsi_lun *lun, const struct store_tree *back,
+	     const struct store_tree *front) XPV_MUST_CHECK;
+
+/*
+ * lun_prepare - open what the LUN is to be, for PROTO_LUN_ADD
+ * @msg: receives the message
+ * @fds: receives PROTO_FDS_MAX descriptors or -1, the caller's
+ *
+ * On success the LUN holds its pdev (lun_release()). Otherwise lun->error says
+ * why not, for the administrator; nothing is held. -EBUSY: another LUN of this
+ * daemon has it, and not both are shared.
+ */
+int lun_prepare(struct vscsi_lun *lun, struct proto_msg *msg,
+		int *fds) XPV_MUST_CHECK;
+
+/* lun_release - the worker does not have it (any more). */
+void lun_release(struct vscsi_lun *lun);
+
+/* lun_proto_addr - the address in messages. */
+struct proto_addr lun_proto_addr(const struct vscsi_lun *lun);
+
+/* lun_log - a line about the LUN. */
+void lun_log(const struct vscsi_lun *lun, int priority, const char *text);
+
+#endif
