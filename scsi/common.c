@@ -105,7 +105,7 @@ enum scsi_step scsi_prevent_allow(struct scsi_lu *lu, struct scsi_task *task)
 			0,                                                     \
 			0xff,                                                  \
 			0xff,                                                  \
-			0x07                                                   \
+			0x00                                                   \
 		}                                                              \
 	}
 #define PR_OUT(sa_, name_)                                                     \
@@ -124,7 +124,7 @@ enum scsi_step scsi_prevent_allow(struct scsi_lu *lu, struct scsi_task *task)
 			0xff,                                                  \
 			0xff,                                                  \
 			0xff,                                                  \
-			0x07                                                   \
+			0x00                                                   \
 		}                                                              \
 	}
 
@@ -137,7 +137,7 @@ const struct scsi_op scsi_common_ops[] = {
 		.timeout_s = 1,
 		.name = "TEST UNIT READY",
 		.start = scsi_nothing,
-		.usage = {0x00, 0, 0, 0, 0, 0x07},
+		.usage = {0x00, 0, 0, 0, 0, 0x00},
 	},
 	{
 		.opcode = 0x03,
@@ -148,7 +148,7 @@ const struct scsi_op scsi_common_ops[] = {
 		.timeout_s = 1,
 		.name = "REQUEST SENSE",
 		.start = request_sense,
-		.usage = {0x03, 0x01, 0, 0, 0xff, 0x07},
+		.usage = {0x03, 0x01, 0, 0, 0xff, 0x00},
 	},
 	{
 		.opcode = 0x12,
@@ -159,9 +159,9 @@ const struct scsi_op scsi_common_ops[] = {
 		.timeout_s = 1,
 		.name = "INQUIRY",
 		.start = scsi_inquiry,
-		.usage = {0x12, 0x01, 0xff, 0xff, 0xff, 0x07},
+		.usage = {0x12, 0x01, 0xff, 0xff, 0xff, 0x00},
 	},
-	MODE_SELECT(0x15, 6, 0x15, 0x11, 0, 0, 0xff, 0x07),
+	MODE_SELECT(0x15, 6, 0x15, 0x11, 0, 0, 0xff, 0x00),
 	{
 		.opcode = 0x16,
 		.cdb_len = 6,
@@ -171,7 +171,7 @@ const struct scsi_op scsi_common_ops[] = {
 		.access = SCSI_ACCESS_STATE,
 		.start = scsi_reserve,
 		.run = scsi_reserve_run,
-		.usage = {0x16, 0, 0, 0, 0, 0x07},
+		.usage = {0x16, 0, 0, 0, 0, 0x00},
 	},
 	{
 		.opcode = 0x17,
@@ -180,9 +180,9 @@ const struct scsi_op scsi_common_ops[] = {
 		.timeout_s = 1,
 		.name = "RELEASE(6)",
 		.start = scsi_release,
-		.usage = {0x17, 0, 0, 0, 0, 0x07},
+		.usage = {0x17, 0, 0, 0, 0, 0x00},
 	},
-	MODE_SENSE(0x1a, 6, 0x1a, 0x08, 0xff, 0xff, 0xff, 0x07),
+	MODE_SENSE(0x1a, 6, 0x1a, 0x08, 0xff, 0xff, 0xff, 0x00),
 	{
 		.opcode = 0x1d,
 		.cdb_len = 6,
@@ -191,9 +191,9 @@ const struct scsi_op scsi_common_ops[] = {
 		.timeout_s = 1,
 		.name = "SEND DIAGNOSTIC",
 		.start = send_diagnostic,
-		.usage = {0x1d, 0xf7, 0, 0xff, 0xff, 0x07},
+		.usage = {0x1d, 0xf7, 0, 0xff, 0xff, 0x00},
 	},
-	MODE_SELECT(0x55, 10, 0x55, 0x11, 0, 0, 0, 0, 0, 0xff, 0xff, 0x07),
+	MODE_SELECT(0x55, 10, 0x55, 0x11, 0, 0, 0, 0, 0, 0xff, 0xff, 0x00),
 	{
 		.opcode = 0x56,
 		.cdb_len = 10,
@@ -203,7 +203,7 @@ const struct scsi_op scsi_common_ops[] = {
 		.access = SCSI_ACCESS_STATE,
 		.start = scsi_reserve,
 		.run = scsi_reserve_run,
-		.usage = {0x56, 0, 0, 0, 0, 0, 0, 0, 0, 0x07},
+		.usage = {0x56, 0, 0, 0, 0, 0, 0, 0, 0, 0x00},
 	},
 	{
 		.opcode = 0x57,
@@ -212,9 +212,9 @@ const struct scsi_op scsi_common_ops[] = {
 		.timeout_s = 1,
 		.name = "RELEASE(10)",
 		.start = scsi_release,
-		.usage = {0x57, 0, 0, 0, 0, 0, 0, 0, 0, 0x07},
+		.usage = {0x57, 0, 0, 0, 0, 0, 0, 0, 0, 0x00},
 	},
-	MODE_SENSE(0x5a, 10, 0x5a, 0x18, 0xff, 0xff, 0, 0, 0, 0xff, 0xff, 0x07),
+	MODE_SENSE(0x5a, 10, 0x5a, 0x18, 0xff, 0xff, 0, 0, 0, 0xff, 0xff, 0x00),
 	PR_IN(0x00, "READ KEYS"),
 	PR_IN(0x01, "READ RESERVATION"),
 	PR_IN(0x02, "REPORT CAPABILITIES"),
@@ -236,7 +236,7 @@ const struct scsi_op scsi_common_ops[] = {
 		.name = "REPORT LUNS",
 		.start = report_luns,
 		.usage = {0xa0, 0, 0xff, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0,
-			  0x07},
+			  0x00},
 	},
 	{
 		.opcode = 0xa3,
@@ -249,7 +249,7 @@ const struct scsi_op scsi_common_ops[] = {
 		.name = "REPORT SUPPORTED OPERATION CODES",
 		.start = scsi_cdb_report,
 		.usage = {0xa3, 0x1f, 0x87, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-			  0xff, 0, 0x07},
+			  0xff, 0, 0x00},
 	},
 };
 

@@ -125,25 +125,24 @@ static const struct scsi_mode_page *const disk_mode[] = {
 
 /* ---- operation codes ---- */
 
-/* CDB layouts: operation code, byte 1; group number and control are 1s where
- * an initiator may set something. */
+/* CDB layouts: operation code, byte 1, LBA, group number, length, control. */
 #define CDB6(op_, b1_)                                                         \
 	{                                                                      \
-		(op_), (b1_), 0xff, 0xff, 0xff, 0x07                           \
+		(op_), (b1_), 0xff, 0xff, 0xff, 0x00                           \
 	}
 #define CDB10(op_, b1_)                                                        \
 	{                                                                      \
-		(op_), (b1_), 0xff, 0xff, 0xff, 0xff, 0x1f, 0xff, 0xff, 0x07   \
+		(op_), (b1_), 0xff, 0xff, 0xff, 0xff, 0x1f, 0xff, 0xff, 0x00   \
 	}
 #define CDB12(op_, b1_)                                                        \
 	{                                                                      \
 		(op_), (b1_), 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,  \
-			0x1f, 0x07                                             \
+			0x1f, 0x00                                             \
 	}
 #define CDB16(op_, b1_)                                                        \
 	{                                                                      \
 		(op_), (b1_), 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,  \
-			0xff, 0xff, 0xff, 0xff, 0x1f, 0x07                     \
+			0xff, 0xff, 0xff, 0xff, 0x1f, 0x00                     \
 	}
 
 /* Byte 1: DPO, FUA; FUA_NV is obsolete and means nothing, but is still sent. */
@@ -198,7 +197,7 @@ static const struct scsi_op disk_ops[] = {
 		.name = "START STOP UNIT",
 		.start = start_stop,
 		.run = start_stop_run,
-		.usage = {0x1b, 0x01, 0, 0x0f, 0xf7, 0x07},
+		.usage = {0x1b, 0x01, 0, 0x0f, 0xf7, 0x00},
 	},
 	{
 		.opcode = 0x1e,
@@ -209,7 +208,7 @@ static const struct scsi_op disk_ops[] = {
 		.timeout_s = 1,
 		.name = "PREVENT ALLOW MEDIUM REMOVAL",
 		.start = scsi_prevent_allow,
-		.usage = {0x1e, 0, 0, 0, 0x03, 0x07},
+		.usage = {0x1e, 0, 0, 0, 0x03, 0x00},
 	},
 	{
 		.opcode = 0x25,
@@ -219,7 +218,7 @@ static const struct scsi_op disk_ops[] = {
 		.timeout_s = 1,
 		.name = "READ CAPACITY(10)",
 		.start = capacity10,
-		.usage = {0x25, 0, 0xff, 0xff, 0xff, 0xff, 0, 0, 0x01, 0x07},
+		.usage = {0x25, 0, 0xff, 0xff, 0xff, 0xff, 0, 0, 0x01, 0x00},
 	},
 	READ(0x28, 10, "READ(10)", CDB10(0x28, RW_BITS)),
 	WRITE(0x2a, 10, "WRITE(10)", disk_write, CDB10(0x2a, RW_BITS)),
@@ -240,7 +239,7 @@ static const struct scsi_op disk_ops[] = {
 		.name = "UNMAP",
 		.start = disk_unmap,
 		.run = disk_unmap_run,
-		.usage = {0x42, 0, 0, 0, 0, 0, 0x1f, 0xff, 0xff, 0x07},
+		.usage = {0x42, 0, 0, 0, 0, 0, 0x1f, 0xff, 0xff, 0x00},
 	},
 	READ(0x88, 16, "READ(16)", CDB16(0x88, RW_BITS)),
 	{
@@ -255,7 +254,7 @@ static const struct scsi_op disk_ops[] = {
 		.start = disk_caw,
 		.run = disk_caw_run,
 		.usage = {0x89, RW_BITS, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-			  0xff, 0xff, 0, 0, 0, 0xff, 0x1f, 0x07},
+			  0xff, 0xff, 0, 0, 0, 0xff, 0x1f, 0x00},
 	},
 	WRITE(0x8a, 16, "WRITE(16)", disk_write, CDB16(0x8a, RW_BITS)),
 	WRITE(0x8e, 16, "WRITE AND VERIFY(16)", disk_write_verify,
@@ -275,7 +274,7 @@ static const struct scsi_op disk_ops[] = {
 		.name = "READ CAPACITY(16)",
 		.start = capacity16,
 		.usage = {0x9e, 0x1f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-			  0xff, 0xff, 0xff, 0xff, 0xff, 0x01, 0x07},
+			  0xff, 0xff, 0xff, 0xff, 0xff, 0x01, 0x00},
 	},
 	{
 		.opcode = 0x9e,
@@ -290,7 +289,7 @@ static const struct scsi_op disk_ops[] = {
 		.start = disk_lba_status,
 		.run = disk_lba_status_run,
 		.usage = {0x9e, 0x1f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-			  0xff, 0xff, 0xff, 0xff, 0xff, 0, 0x07},
+			  0xff, 0xff, 0xff, 0xff, 0xff, 0, 0x00},
 	},
 	READ(0xa8, 12, "READ(12)", CDB12(0xa8, RW_BITS)),
 	WRITE(0xaa, 12, "WRITE(12)", disk_write, CDB12(0xaa, RW_BITS)),
