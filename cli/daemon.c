@@ -11,7 +11,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define RUN_DIR	  "/run/xenpv"
+#ifndef XENPV_RUNDIR
+#	define XENPV_RUNDIR "/run/xenpv"
+#endif
+
 #define ANSWER_S  10
 #define REPLY_MAX (16u << 20)
 
@@ -22,7 +25,7 @@ static const char *socket_path(struct sockaddr_un *addr)
 
 	addr->sun_family = AF_UNIX;
 	n = snprintf(addr->sun_path, sizeof(addr->sun_path), "%s/control",
-		     dir && *dir ? dir : RUN_DIR);
+		     dir && *dir ? dir : XENPV_RUNDIR);
 	return n < (int)sizeof(addr->sun_path) ? addr->sun_path : NULL;
 }
 

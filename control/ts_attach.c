@@ -51,7 +51,7 @@ static int write_controller(struct place *p, store_tx tx)
 	struct store *st = p->ts->st;
 	int rc;
 
-	rc = store_sync_rm(st, tx, p->front);
+	rc = place_rm(p, tx, p->front);
 	if (!rc)
 		rc = store_sync_mkdir(st, tx, p->front);
 	if (!rc)
@@ -86,6 +86,7 @@ static int check_append(struct place *p, const struct store_tree *back)
 	const char *name = p->req->guest->name;
 	char path[PATH_LEN];
 	uint32_t dev;
+	bool host;
 
 	if (place_find_lun(p, back, &dev)) {
 		const char *pname =
@@ -97,18 +98,16 @@ static int check_append(struct place *p, const struct store_tree *back)
 			"another, or 'xenpv scsi-detach %s %s' first",
 			p->vdev, name, pname ? pname : "?", name, p->vdev);
 	}
-	if (tree_is(back, "feature-host", "1") !=
-	    p->req->pdev->options.feature_host)
+	host = tree_is(back, "feature-host", "1");
+	if (host != p->req->pdev->options.feature_host)
 		return ts_fail(
 			p->err, p->len, -EINVAL,
 			"controller %u of guest '%s' %s the option "
-			"feature-host, all its LUNs must agree: %s it, or "
+			"feature-host, and all its LUNs must agree: %s, or "
 			"choose another host number than in vdev %s",
 			(unsigned int)p->req->at->host, name,
-			tree_is(back, "feature-host", "1") ? "has" : "has not",
-			tree_is(back, "feature-host", "1") ? "add"
-							   : "leave out",
-			p->vdev);
+			host ? "has" : "has not",
+			host ? "add it" : "leave it out", p->vdev);
 	p->seen = ts_tree_state(back, "state");
 	if (p->seen != ST_INITIALISING && p->seen != ST_INIT_WAIT &&
 	    p->seen != ST_CONNECTED)
@@ -150,12 +149,8 @@ static int attach_txn(struct place *p, store_tx tx)
 		rc = write_controller(p, tx);
 	} else {
 		p->type_existed = true;
-		/* What the guest said of the one that had this number before.
-		 */
-		rc = store_sync_rm(st, tx,
-				   ts_dev_path(path, p->front, p->dev, NULL));
-		if (rc == -ENOENT)
-			rc = 0;
+		/* What the guest said of the last one with this number. */
+		rc = place_rm(p, tx, ts_dev_path(path, p->front, p->dev, NULL));
 	}
 	if (!rc)
 		rc = write_lun(p, tx);

@@ -125,9 +125,8 @@ static int forget_lun_txn(struct place *p, store_tx tx)
 	rc = store_sync_rm(st, tx, path);
 	/* Theirs goes too: the number will be used again, and its state must
 	 * not be taken for the next one's. */
-	if (!rc && ts_path_exists(p->ts, tx,
-				  ts_dev_path(path, p->front, p->dev, NULL)))
-		rc = store_sync_rm(st, tx, path);
+	if (!rc)
+		rc = place_rm(p, tx, ts_dev_path(path, p->front, p->dev, NULL));
 	if (rc || !p->force)
 		return rc;
 	/* A request which nobody has taken up is not left standing. */
@@ -222,8 +221,7 @@ static int forget_txn(struct place *p, store_tx tx)
 	tree_free(back);
 	if (luns)
 		return TXN_NOTHING; /* somebody has attached one just now */
-	if (ts_path_exists(p->ts, tx, p->back))
-		rc = store_sync_rm(p->ts->st, tx, p->back);
+	rc = place_rm(p, tx, p->back);
 	snprintf(path, sizeof(path),
 		 "/local/domain/%" PRIu32 "/backend/%s/%" PRIu32, p->ts->self,
 		 TS_TYPE, p->req->guest->domid);

@@ -151,6 +151,13 @@ int place_put_dev_state(struct place *p, store_tx tx, uint32_t value)
 			     ts_dev_path(leaf, "", p->dev, "state"), value);
 }
 
+int place_rm(struct place *p, store_tx tx, const char *path)
+{
+	int rc = store_sync_rm(p->ts->st, tx, path);
+
+	return rc == -ENOENT ? 0 : rc;
+}
+
 /*
  * Run FN in a transaction until it is committed, or FN says that there is
  * nothing to commit (its positive value is returned).
@@ -271,6 +278,7 @@ int place_check_front(struct place *p, store_tx tx)
 	unsigned int host = p->req->at->host;
 	char path[PATH_LEN], kernel[PATH_LEN];
 	char *owner = NULL;
+	bool attach;
 	int rc;
 
 	snprintf(path, sizeof(path), "%s/backend", p->front);
@@ -282,20 +290,17 @@ int place_check_front(struct place *p, store_tx tx)
 	snprintf(kernel, sizeof(kernel),
 		 "/local/domain/%" PRIu32 "/backend/%s/%" PRIu32 "/%u",
 		 p->ts->self, TS_TYPE_KERNEL, p->req->guest->domid, host);
-	if (!strcmp(owner, kernel))
-		rc = ts_fail(
-			p->err, p->len, -EXDEV,
-			"controller %u of guest '%s' is served by the "
-			"kernel's backend: choose another host number than "
-			"in vdev %s",
-			host, p->req->guest->name, p->vdev);
-	else if (strcmp(owner, p->back))
-		rc = ts_fail(
-			p->err, p->len, -EXDEV,
-			"controller %u of guest '%s' is served by another "
-			"backend (%.200s): choose another host number than "
-			"in vdev %s",
-			host, p->req->guest->name, owner, p->vdev);
+	attach = p->req->pdev != NULL;
+	if (strcmp(owner, p->back))
+		rc = ts_fail(p->err, p->len, -EXDEV,
+			     "controller %u of guest '%s' is served by %s "
+			     "(%.200s): %s",
+			     host, p->req->guest->name,
+			     strcmp(owner, kernel) ? "another backend"
+						   : "the kernel's backend",
+			     owner,
+			     attach ? "choose another H in the vdev's H:C:T:L"
+				    : "remove it the way it was given");
 	free(owner);
 	return rc;
 }

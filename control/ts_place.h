@@ -87,6 +87,10 @@ int place_put(struct place *p, store_tx tx, const char *base, const char *leaf,
 int place_put_u32(struct place *p, store_tx tx, const char *base,
 		  const char *leaf, uint32_t value) XPV_MUST_CHECK;
 
+/* Remove PATH and all below it; that it, or what is above it, is missing is no
+ * error. */
+int place_rm(struct place *p, store_tx tx, const char *path) XPV_MUST_CHECK;
+
 /* Write the state of the LUN at the backend. */
 int place_put_dev_state(struct place *p, store_tx tx,
 			uint32_t value) XPV_MUST_CHECK;
