@@ -166,7 +166,8 @@ struct bus_step bus_back_step(const struct bus_facts *facts)
 		if (facts->failed)
 			return step_of(BUS_NONE, WIRE_BUS_CLOSED);
 	}
-	if (facts->failed && own != WIRE_BUS_CLOSING && own != WIRE_BUS_CLOSED)
+	/* Not connected and not Closed: those were answered above. */
+	if (facts->failed && own != WIRE_BUS_CLOSING)
 		return step_of(BUS_NONE, WIRE_BUS_CLOSING);
 	/* Its LUNs are as good as never added: see phase_of(). */
 	if (anew_unseen(facts))
@@ -186,8 +187,6 @@ static enum phase phase_of(const struct bus_facts *facts,
 				       !facts->failed && !facts->front_gone
 			       ? PHASE_ANEW
 			       : PHASE_NONE;
-	case BUS_REMOVE:
-		return PHASE_NONE;
 	case BUS_CONNECT:
 		return step->next == facts->own ? PHASE_RESUME : PHASE_CONNECT;
 	case BUS_RECONFIGURE:
@@ -198,6 +197,9 @@ static enum phase phase_of(const struct bus_facts *facts,
 							   : PHASE_ANEW;
 	case BUS_NONE:
 		break;
+	case BUS_REMOVE:
+	default:
+		return PHASE_NONE;
 	}
 	if (!facts->connected)
 		return PHASE_IDLE;

@@ -481,7 +481,8 @@ int xs_reader_feed(struct xs_reader *r, const void *p, size_t n, size_t *used,
 
 bool xs_reader_empty(const struct xs_reader *r)
 {
-	return r->have == 0 && !r->broken;
+	/* A broken one keeps the header that broke it. */
+	return r->have == 0;
 }
 
 size_t xs_strings(const char *payload, size_t len, const char **out, size_t max,

@@ -77,6 +77,8 @@ static void refusals(void **state)
 	assert_int_equal(xs_enc_set_perms(&out, "/a", bad, 1), XPV_EINVAL);
 	assert_int_equal(xs_enc_set_perms(&out, "/a", bad + 1, 1), XPV_EINVAL);
 	assert_int_equal(xs_enc_set_perms(&out, "/a", bad, 0), XPV_EINVAL);
+	assert_int_equal(xs_enc_set_perms(&out, "a/", bad, 2), XPV_EINVAL);
+	assert_int_equal(xs_enc_set_perms(&out, "/a", bad, 2), XPV_EINVAL);
 	assert_int_equal(xs_enc_domid(&out, WIRE_XS_RELEASE, 65536),
 			 XPV_EINVAL);
 	/* 4096 bytes and not one more, over all parts of the payload. */
