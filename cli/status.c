@@ -44,7 +44,10 @@ static void add_device(struct table *table, const json_t *guest,
 
 	table_add(table, json_string_value(json_object_get(guest, "name")));
 	add_number(table, json_object_get(guest, "domid"));
-	add_number(table, json_object_get(guest, "worker"));
+	/* 0: there is none yet, no frontend has connected. */
+	add_number(table, json_integer_value(json_object_get(guest, "worker"))
+				  ? json_object_get(guest, "worker")
+				  : NULL);
 	add_number(table, json_object_get(device, "id"));
 	add_number(table, luns);
 	add_number(table, json_object_get(stats, "requests"));
