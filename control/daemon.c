@@ -415,7 +415,7 @@ static int explain_store(int rc)
 	else if (rc == -ENOENT || rc == -ECONNREFUSED)
 		log_line(
 			LOG_ERR, NULL,
-			"cannot connect to xenstore: %s; is xenstored running? Try systemctl start xenstored",
+			"cannot connect to xenstore: %s; is xenstored running? Try systemctl start xenstored (Debian: xen)",
 			strerror(-rc));
 	else
 		log_line(LOG_ERR, NULL, "cannot connect to xenstore: %s%s",
@@ -505,6 +505,18 @@ static int take_lock(struct daemon *daemon)
 	return rc;
 }
 
+static int check_worker(const struct daemon_cfg *cfg)
+{
+	int rc;
+
+	if (!access(cfg->worker, X_OK))
+		return 0;
+	rc = -errno;
+	log_line(LOG_ERR, NULL, "no worker %s: %s; give its path with --worker",
+		 cfg->worker, strerror(-rc));
+	return rc;
+}
+
 /* Two descriptors for each LUN, on their way to a worker. */
 static void raise_limits(void)
 {
@@ -558,18 +570,12 @@ int daemon_run(const struct daemon_cfg *cfg)
 
 	TAILQ_INIT(&daemon.guests);
 	raise_limits();
-	if (access(cfg->worker, X_OK)) {
-		rc = -errno;
-		log_line(
-			LOG_ERR, NULL,
-			"cannot run the worker %s: %s; give its place with --worker",
-			cfg->worker, strerror(errno));
-		return rc;
-	}
 	rc = store_open(&daemon.store, cfg->xenstore, on_lost, &daemon);
 	if (rc)
 		return explain_store(rc);
-	rc = make_dirs(cfg);
+	rc = check_worker(cfg);
+	if (!rc)
+		rc = make_dirs(cfg);
 	if (!rc)
 		rc = take_lock(&daemon);
 	if (rc)
