@@ -285,7 +285,7 @@ int link_call(struct link *link, const struct proto_msg *msg, const int *fds,
 	bool slow = msg->type == PROTO_SCSI_CLOSE ||
 		    msg->type == PROTO_SCSI_FORGET ||
 		    msg->type == PROTO_LUN_DEL;
-	struct call *call = NULL;
+	struct call *call = NULL, *before;
 	int rc;
 
 	if (link->lost)
@@ -307,6 +307,12 @@ int link_call(struct link *link, const struct proto_msg *msg, const int *fds,
 	call->deadline_us =
 		now_us() +
 		(slow ? LINK_TIMEOUT_IO_S : LINK_TIMEOUT_S) * USEC_PER_S;
+	/* It may wait for the answer to the one before. */
+	before = TAILQ_LAST(&link->waiting, calls);
+	if (!before)
+		before = TAILQ_LAST(&link->sent, calls);
+	if (before && before->deadline_us > call->deadline_us)
+		call->deadline_us = before->deadline_us;
 	call->fn = fn;
 	call->ctx = ctx;
 	TAILQ_INSERT_TAIL(&link->waiting, call, entry);

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * control/link and worker/proto: every request is answered exactly once,
+ * whatever the worker does. The worker is the other end of a socket pair,
+ * played by the test itself.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "control/link.h"
+
+struct world {
+	sd_event *event;
+	struct link *link;
+	int worker;		 /* its end */
+	int answers, last, lost; /* lost: error, 0 until then */
+	int broken;		 /* controller, -1 until then */
+	uint64_t requests;	 /* of the last PROTO_STATS */
+};
+
+static void on_broken(void *ctx, uint32_t controller, const char *text)
+{
+	assert_string_equal(text, "why");
+	((struct world *)ctx)->broken = (int)controller;
+}
+
+static void on_lost(void *ctx, int err, const char *why)
+{
+	struct world *w = ctx;
+
+	assert_int_equal(w->lost, 0);
+	assert_true(strlen(why) > 0);
+	w->lost = err;
+}
+
+static const struct link_ops ops = {.broken = on_broken, .lost = on_lost};
+
+static void on_reply(void *ctx, int rc, const struct proto_msg *reply)
+{
+	struct world *w = ctx;
+
+	w->answers++;
+	w->last = rc;
+	if (reply)
+		w->requests = reply->u.stats.requests;
+}
+
+static int set_up(void **state)
+{
+	static struct world w;
+	int sock[2];
+
+	memset(&w, 0, sizeof(w));
+	w.broken = -1;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sock))
+		return -1;
+	w.worker = sock[1];
+	*state = &w;
+	return sd_event_new(&w.event) < 0 ||
+	       link_new(&w.link, w.event, sock[0], &ops, &w);
+}
+
+static int tear_down(void **state)
+{
+	struct world *w = *state;
+
+	link_free(w->link);
+	sd_event_unref(w->event);
+	if (w->worker >= 0)
+		close(w->worker);
+	return 0;
+}
+
+/* Until nothing is left to do. */
+static void turn(struct world *w)
+{
+	while (sd_event_run(w->event, 0) > 0)
+		;
+}
+
+static void send_type(struct world *w, uint32_t type, uint32_t cookie, int rc)
+{
+	struct proto_msg msg = {.type = type, .cookie = cookie, .rc = rc};
+
+	if (type == PROTO_HELLO)
+		msg.u.hello = (struct proto_hello){PROTO_VERSION, 77};
+	if (type == PROTO_REPLY)
+		msg.u.stats.requests = 5;
+	msg.controller = 3;
+	strcpy(msg.text, "why");
+	assert_int_equal(proto_send(w->worker, &msg, NULL, 0), 0);
+}
+
+static void ask(struct world *w, uint32_t type, const int *fds, int nfds)
+{
+	struct proto_msg msg = {.type = type};
+
+	assert_int_equal(link_call(w->link, &msg, fds, nfds, on_reply, w), 0);
+}
+
+static void descriptors_arrive(void **state)
+{
+	struct world *w = *state;
+	int pipe_fds[2], fds[PROTO_FDS_MAX], nfds;
+	struct proto_msg msg;
+
+	assert_int_equal(pipe(pipe_fds), 0);
+	ask(w, PROTO_LUN_ADD, (int[]){-1, pipe_fds[1]}, 2);
+	turn(w);
+	/* Nothing is sent before the hello. */
+	fcntl(w->worker, F_SETFL, O_NONBLOCK);
+	assert_int_equal(proto_recv(w->worker, &msg, fds, &nfds), -EAGAIN);
+	send_type(w, PROTO_HELLO, 0, 0);
+	turn(w);
+	assert_int_equal(link_pid(w->link), 77);
+	assert_int_equal(proto_recv(w->worker, &msg, fds, &nfds), 1);
+	assert_int_equal(msg.type, PROTO_LUN_ADD);
+	assert_int_equal(nfds, 1);
+	assert_int_equal(write(fds[0], "x", 1), 1);
+	close(fds[0]);
+	/* The link has closed its copy: this was the last writer. */
+	assert_int_equal(read(pipe_fds[0], fds, 2), 1);
+	assert_int_equal(read(pipe_fds[0], fds, 2), 0);
+	close(pipe_fds[0]);
+	send_type(w, PROTO_REPLY, msg.cookie, -ENOSPC);
+	turn(w);
+	assert_int_equal(w->answers, 1);
+	assert_int_equal(w->last, -ENOSPC);
+}
+
+static void answers_may_change_places(void **state)
+{
+	struct world *w = *state;
+	struct proto_msg msg[2];
+	int fds[PROTO_FDS_MAX], nfds;
+
+	send_type(w, PROTO_HELLO, 0, 0);
+	ask(w, PROTO_SCSI_CLOSE, NULL, 0);
+	ask(w, PROTO_STATS, NULL, 0);
+	turn(w);
+	assert_int_equal(proto_recv(w->worker, &msg[0], fds, &nfds), 1);
+	assert_int_equal(proto_recv(w->worker, &msg[1], fds, &nfds), 1);
+	send_type(w, PROTO_REPLY, msg[1].cookie, 0);
+	send_type(w, PROTO_BROKEN, 0, 0);
+	turn(w);
+	assert_int_equal(w->answers, 1);
+	assert_int_equal(w->requests, 5);
+	assert_int_equal(w->broken, 3);
+	send_type(w, PROTO_REPLY, msg[0].cookie, -EIO);
+	turn(w);
+	assert_int_equal(w->answers, 2);
+	assert_int_equal(w->last, -EIO);
+	assert_int_equal(w->lost, 0);
+}
+
+static void a_lost_worker_answers_all(void **state)
+{
+	struct world *w = *state;
+	struct proto_msg msg = {.type = PROTO_STATS};
+
+	for (int i = 0; i < 1000; i++)
+		ask(w, PROTO_STATS, NULL, 0); /* more than a socket takes */
+	send_type(w, PROTO_HELLO, 0, 0);
+	turn(w);
+	assert_int_equal(w->answers, 0);
+	close(w->worker);
+	w->worker = -1;
+	turn(w);
+	assert_int_equal(w->answers, 1000);
+	assert_int_equal(w->last, -ECONNRESET);
+	assert_int_equal(w->lost, -ECONNRESET);
+	assert_int_equal(link_call(w->link, &msg, NULL, 0, on_reply, w),
+			 -ECONNRESET);
+}
+
+static void nonsense_loses_the_link(void **state)
+{
+	struct world *w = *state;
+
+	ask(w, PROTO_STATS, NULL, 0);
+	assert_int_equal(send(w->worker, "nonsense", 8, 0), 8);
+	turn(w);
+	assert_int_equal(w->lost, -EPROTO);
+	assert_int_equal(w->answers, 1);
+}
+
+static void another_version_is_refused(void **state)
+{
+	struct world *w = *state;
+	struct proto_msg msg = {.type = PROTO_HELLO,
+				.u.hello.version = PROTO_VERSION + 1};
+
+	assert_int_equal(proto_send(w->worker, &msg, NULL, 0), 0);
+	turn(w);
+	assert_int_equal(w->lost, -EPROTO);
+}
+
+static void a_reply_that_nobody_asked_for(void **state)
+{
+	struct world *w = *state;
+
+	send_type(w, PROTO_HELLO, 0, 0);
+	send_type(w, PROTO_REPLY, 99, 0);
+	turn(w);
+	assert_int_equal(w->lost, -EPROTO);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(descriptors_arrive, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(answers_may_change_places,
+						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_lost_worker_answers_all,
+						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(nonsense_loses_the_link, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(another_version_is_refused,
+						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_reply_that_nobody_asked_for,
+						set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
