@@ -81,6 +81,7 @@ enum phase {
 	PHASE_IDLE,    /* no rings: nothing is attached */
 	PHASE_ANEW,    /* the frontend starts anew after it had been connected */
 	PHASE_CONNECT, /* the rings are new */
+	PHASE_AGAIN,   /* they are, and it had others: it has forgotten its LUNs */
 	PHASE_RESUME,  /* the rings are taken up again after our restart */
 	PHASE_CHANGE,  /* the frontend waits for changes */
 	PHASE_STEADY,  /* both ends are at 4 */
@@ -105,6 +106,7 @@ static const struct lun_entry lun_table[PHASES][STATES] = {
 [PHASE_IDLE] =    {STAY, STAY,   STAY, STAY,   STAY,   SET(6), STAY, STAY, STAY},
 [PHASE_ANEW] =    {STAY, STAY,   STAY, SET(1), SET(1), SET(6), STAY, STAY, STAY},
 [PHASE_CONNECT] = {STAY, ADD(3), STAY, ADD(3), ADD(4), SET(6), STAY, STAY, STAY},
+[PHASE_AGAIN] =   {STAY, ADD(3), STAY, ADD(3), ADD(3), ADD(5), STAY, STAY, STAY},
 [PHASE_RESUME] =  {STAY, STAY,   STAY, ADD(3), ADD(4), ADD(5), STAY, STAY, STAY},
 [PHASE_CHANGE] =  {STAY, ADD(3), STAY, STAY,   STAY,   DEL(6), STAY, STAY, STAY},
 [PHASE_STEADY] =  {STAY, STAY,   STAY, SET(4), STAY,   STAY,   STAY, STAY, STAY},
@@ -169,10 +171,14 @@ struct bus_step bus_back_step(const struct bus_facts *facts)
 	/* Not connected and not Closed: those were answered above. */
 	if (facts->failed && own != WIRE_BUS_CLOSING)
 		return step_of(BUS_NONE, WIRE_BUS_CLOSING);
-	/* Its LUNs are as good as never added: see phase_of(). */
+	/*
+	 * It may be about to act on any state it has read of us: 7 makes it
+	 * look for its LUNs, whatever it does before.
+	 */
+	if (anew_unseen(facts) && !facts->connected)
+		return step_of(BUS_CONNECT, WIRE_BUS_RECONFIGURING);
 	if (anew_unseen(facts))
-		return step_of(facts->connected ? BUS_DISCONNECT : BUS_ANNOUNCE,
-			       WIRE_BUS_INIT_WAIT);
+		return step_of(BUS_DISCONNECT, facts->own);
 	e = facts->connected ? &joined[own][front] : &apart[own][front];
 	return step_of((enum bus_action)e->action, e->next);
 }
@@ -181,13 +187,9 @@ static enum phase phase_of(const struct bus_facts *facts,
 			   const struct bus_step *step)
 {
 	switch (step->action) {
-	case BUS_DISCONNECT:
-		/* Not if the frontend will tell us: the next step announces. */
-		return step->next != facts->own && anew_unseen(facts) &&
-				       !facts->failed && !facts->front_gone
-			       ? PHASE_ANEW
-			       : PHASE_NONE;
 	case BUS_CONNECT:
+		if (facts->ring_changed && step->next == WIRE_BUS_RECONFIGURING)
+			return PHASE_AGAIN;
 		return step->next == facts->own ? PHASE_RESUME : PHASE_CONNECT;
 	case BUS_RECONFIGURE:
 		return PHASE_CHANGE;
@@ -197,6 +199,7 @@ static enum phase phase_of(const struct bus_facts *facts,
 							   : PHASE_ANEW;
 	case BUS_NONE:
 		break;
+	case BUS_DISCONNECT:
 	case BUS_REMOVE:
 	default:
 		return PHASE_NONE;

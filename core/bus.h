@@ -44,6 +44,9 @@
  * Where the frontend is at 4 before we were connected, it does not look for LUNs
  * at B4 either: then B7 follows, and the whole way of adding.
  *
+ * A frontend that has started anew unseen (ring_changed) may be about to act on
+ * any of our states that it has read; again 7 makes it look, whatever it does.
+ *
  * Adding when nobody is there yet: if the toolstack writes B7 and the frontend
  * has never connected (F1), we go back to B2; the LUN is added with the
  * others when the frontend comes, and one in state 5 is 6 at once. A toolstack
@@ -74,7 +77,9 @@ struct bus_facts {
 	/* The frontend's ring nodes are not those of the rings that we hold, or
 	 * held last (before we let go of them, or before our restart: by the
 	 * journal): it has started anew, or was resumed, so quickly that we
-	 * have seen nothing of it. False if we never had any. */
+	 * have seen nothing of it. False if we never had any. Once true, it
+	 * stays so until the states after a BUS_CONNECT have been written: if
+	 * that is refused, it is all to be done again. */
 	bool ring_changed;
 	bool failed; /* connecting has failed, or the engine has given up the
 			    ring. The caller keeps it set until the frontend

@@ -193,9 +193,10 @@ static const struct line lines[] = {
 	{6, 1, "", BUS_REMOVE, 6, 4, 6, BUS_LUN_NONE, 4},
 	{4, 1, "oc", BUS_DISCONNECT, 4, 4, 4, BUS_LUN_NONE, 4},
 	{4, 1, "o", BUS_ANNOUNCE, 2, 4, 4, BUS_LUN_NONE, 1},
-	{4, 3, "ocr", BUS_DISCONNECT, 2, 4, 4, BUS_LUN_NONE, 1},
-	{4, 4, "ocr", BUS_DISCONNECT, 2, 4, 4, BUS_LUN_NONE, 1},
-	{4, 4, "or", BUS_ANNOUNCE, 2, 4, 4, BUS_LUN_NONE, 1},
+	{4, 3, "ocr", BUS_DISCONNECT, 4, 4, 4, BUS_LUN_NONE, 4},
+	{4, 4, "ocr", BUS_DISCONNECT, 4, 4, 4, BUS_LUN_NONE, 4},
+	{4, 4, "or", BUS_CONNECT, 7, 4, 4, BUS_LUN_ADD, 3},
+	{7, 3, "or", BUS_CONNECT, 7, 1, 0, BUS_LUN_ADD, 3},
 	{2, 3, "or", BUS_CONNECT, 4, 1, 4, BUS_LUN_ADD, 3},
 	{2, 3, "ocr", BUS_DISCONNECT, 2, 3, 4, BUS_LUN_NONE, 3},
 	{5, 4, "ocr", BUS_NONE, 5, 4, 4, BUS_LUN_NONE, 4},
@@ -279,7 +280,8 @@ struct back {
 	struct nodes seen;
 	bool busy; /* has read `seen`, has not written */
 	bool connected, failed;
-	uint32_t ring;
+	uint32_t held; /* the ring that we are connected to */
+	uint32_t ring; /* the ring whose states were written */
 	bool has[LUNS];
 	bool removed;
 };
@@ -442,7 +444,8 @@ static struct bus_facts facts_of(const struct world *w, const struct nodes *n)
 		.online = n->online,
 		.connected = w->back.connected,
 		.failed = w->back.failed,
-		.ring_changed = w->back.ring && w->back.ring != n->ring,
+		.ring_changed = (w->back.ring && w->back.ring != n->ring) ||
+				(w->back.connected && w->back.held != n->ring),
 	};
 }
 
@@ -463,7 +466,7 @@ static bool back_act(struct world *w)
 	}
 	if (s.action == BUS_CONNECT) {
 		b->connected = true;
-		b->ring = b->seen.ring;
+		b->held = b->seen.ring;
 	} else if (s.action == BUS_DISCONNECT) {
 		b->connected = false;
 		memset(b->has, 0, sizeof(b->has));
@@ -481,6 +484,8 @@ static bool back_act(struct world *w)
 		return false;
 	if (w->xs.own != b->seen.own || w->xs.front != b->seen.front)
 		return true;
+	if (s.action == BUS_CONNECT)
+		b->ring = b->held;
 	memcpy(w->xs.lun_own, lun, sizeof(lun));
 	if (w->xs.own != s.next)
 		write_own(w, s.next);
@@ -576,10 +581,10 @@ static void connected_well(struct world *w, uint64_t seed)
 	int i;
 
 	if (w->xs.own != 4 || w->xs.front != 4 || !w->back.connected ||
-	    w->back.ring != w->xs.ring)
+	    w->back.held != w->xs.ring)
 		fail_msg("seed %llu: own %u front %u connected %d ring %u/%u",
 			 (unsigned long long)seed, w->xs.own, w->xs.front,
-			 w->back.connected, w->back.ring, w->xs.ring);
+			 w->back.connected, w->back.held, w->xs.ring);
 	for (i = 0; i < LUNS; i++) {
 		bool there = w->xs.lun_own[i] == 4;
 
@@ -614,7 +619,7 @@ static void any_interleaving_converges(void **state)
 	uint64_t seed;
 
 	(void)state;
-	for (seed = 1; seed <= 20000; seed++) {
+	for (seed = 1; seed <= 100000; seed++) {
 		struct world w;
 		int i, n;
 
