@@ -77,7 +77,7 @@ static uint32_t put_timeouts(uint8_t *p, const struct scsi_op *op)
 	scsi_put32(p + 4, op->timeout_s);
 	/* recommended: what the storage may take is not ours to know, so
 	 * twice the nominal time and the half minute initiators start from */
-	scsi_put32(p + 8, op->timeout_s ? op->timeout_s * 2u + 30u : 0);
+	scsi_put32(p + 8, op->timeout_s * 2u + 30u);
 	return 12;
 }
 

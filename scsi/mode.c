@@ -282,8 +282,8 @@ static bool select_list(struct scsi_lu *lu, struct scsi_task *task,
 		n = select_page(lu, list + at, len - at, mode, &bad);
 		if (n)
 			continue;
-		if (bad == 1 && len - at < 2u + SCSI_MODE_PAGE_MAX &&
-		    (len - at < 2 || list[at + 1] + 2u > len - at))
+		/* cut off, or wrong? */
+		if (bad == 1 && (len - at < 2 || list[at + 1] + 2u > len - at))
 			scsi_illegal(lu, task, SCSI_ASC_LIST_LENGTH);
 		else
 			scsi_bad_list(lu, task, at + bad, -1);

@@ -436,14 +436,12 @@ static enum scsi_step do_preempt(struct scsi_lu *lu, struct scsi_task *task,
 		return scsi_bad_list(lu, task, 8, 7);
 	if (!holders) {
 		/* only registrations go; its own one may be among them */
-		uint64_t nobody = req->me;
+		bool self = pr->reg[req->reg].key == req->new_key;
 
-		if (pr->reg[req->reg].key == req->new_key) {
-			drop_key(pr, req->new_key, false, nobody);
-			drop(pr, find(pr, req->me));
-		} else if (!drop_key(pr, req->new_key, false, nobody)) {
+		if (!drop_key(pr, req->new_key, false, req->me) && !self)
 			return conflict(task);
-		}
+		if (self)
+			drop(pr, find(pr, req->me));
 		pr->generation++;
 		return SCSI_STEP_IO;
 	}
@@ -465,10 +463,9 @@ static enum scsi_step change(struct scsi_lu *lu, struct scsi_task *task)
 
 	request_get(lu, task, &req);
 	lu->pr_new = lu->pr;
-	if (sa == PR_REGISTER || sa == PR_REGISTER_AND_IGNORE)
-		return do_register(lu, task, &req);
-	/* all others need a registration and its key */
-	if (req.reg == lu->pr.count || lu->pr.reg[req.reg].key != req.key)
+	/* all but registering need a registration and its key */
+	if (sa != PR_REGISTER && sa != PR_REGISTER_AND_IGNORE &&
+	    (req.reg == lu->pr.count || lu->pr.reg[req.reg].key != req.key))
 		return conflict(task);
 	switch (sa) {
 	case PR_RESERVE:
@@ -477,8 +474,13 @@ static enum scsi_step change(struct scsi_lu *lu, struct scsi_task *task)
 		return do_release(lu, task, &req);
 	case PR_CLEAR:
 		return do_clear(lu, task, &req);
-	default:
+	case PR_PREEMPT:
+	case PR_PREEMPT_AND_ABORT:
 		return do_preempt(lu, task, &req);
+	case PR_REGISTER:
+	case PR_REGISTER_AND_IGNORE:
+	default:
+		return do_register(lu, task, &req);
 	}
 }
 

@@ -647,6 +647,34 @@ static void changes_take_turns(void **state)
 	ram_free(r);
 }
 
+/* RESERVE gets its turn between two PERSISTENT RESERVE OUT. */
+static void reserve_between_registers(void **state)
+{
+	struct ram *r = ram_default();
+	uint8_t away[24] = {[7] = 5, [20] = 1}, again[24] = {[15] = 6};
+	struct scsi_task t[3];
+
+	(void)state;
+	assert_good(out_flags(r, 0, REGISTER, 0, 0, 5, 1));
+	ram_task(r, &t[0], CDB(0x5f, 0, 0, [8] = 24), 10, away, 24, 0);
+	ram_task(r, &t[1], CDB(0x16), 6, NULL, 0, 0);
+	ram_task(r, &t[2], CDB(0x5f, 6, 0, [8] = 24), 10, again, 24, 0);
+	assert_int_equal(scsi_lu_start(&r->lu, &t[0]), SCSI_STEP_IO);
+	assert_int_equal(scsi_lu_start(&r->lu, &t[1]), SCSI_STEP_WAIT);
+	assert_int_equal(scsi_lu_start(&r->lu, &t[2]), SCSI_STEP_WAIT);
+	for (uint32_t i = 0; i < 3; i++) {
+		if (i)
+			assert_ptr_equal(scsi_lu_next(&r->lu), &t[i]);
+		assert_int_equal(scsi_lu_resume(&r->lu, &t[i], 0),
+				 SCSI_STEP_DONE);
+		assert_int_equal(t[i].status, i == 2 ? 0x18 : SCSI_GOOD);
+		free(t[i].data);
+	}
+	assert_int_equal(r->lu.old_holder, 0);
+	assert_int_equal(r->lu.pr.count, 0);
+	ram_free(r);
+}
+
 static void damaged_images_are_refused(void **state)
 {
 	struct ram *r = ram_default();
@@ -790,6 +818,7 @@ int main(void)
 		cmocka_unit_test(kept_over_a_restart),
 		cmocka_unit_test(failed_save_changes_nothing),
 		cmocka_unit_test(changes_take_turns),
+		cmocka_unit_test(reserve_between_registers),
 		cmocka_unit_test(damaged_images_are_refused),
 		cmocka_unit_test(impossible_images_are_refused),
 		cmocka_unit_test(old_reservations),
