@@ -39,7 +39,7 @@ lab: dest                  # build the images of the lab
 demo: dest                 # see it work, on the real Xen in QEMU
 	@lab/lab run lab/scenarios/demo.sh
 
-bench: all                 # measure
+bench: dest                # measure beside the kernel, in the lab
 	@bench/run
 
 coverage: deps             # branches of core/ and scsi/ that unit tests take
