@@ -244,9 +244,11 @@ static void on_lost(void *ctx, int err, const char *why)
 {
 	struct guest *guest = ctx;
 
-	(void)err;
 	guest->usable = false;
-	guest_worker_kill(guest, why);
+	if (err != -ECONNRESET)
+		guest_worker_kill(guest, why);
+	else if (guest->pid) /* on_child() will know what it died of */
+		kill(guest->pid, SIGKILL);
 }
 
 static const struct link_ops worker_ops = {
@@ -261,8 +263,6 @@ void guest_worker_kill(struct guest *guest, const char *why)
 	if (!guest->pid)
 		return;
 	guest->usable = false;
-	/* A worker that ends by itself closes the link first; who wrote that
-	 * line is on_child(), with the reason. */
 	if (!guest->ending)
 		log_line(LOG_ERR, &where, "worker pid=%d is given up: %s",
 			 (int)guest->pid, why);
