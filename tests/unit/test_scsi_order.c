@@ -213,6 +213,28 @@ static void unmap_and_write_same_wait(void **state)
 	many_free(&m);
 }
 
+/* Descriptors that overlap: [4, 6) and [5, 15). */
+static void unmap_spans_its_descriptors(void **state)
+{
+	uint8_t list[40] = {
+		[1] = 38, [3] = 32, [15] = 4, [19] = 2, [31] = 5, [35] = 10};
+	struct many m;
+
+	(void)state;
+	many_init(&m);
+	assert_int_equal(start(&m, 0, CDB(0x42, [8] = 40), 10, list, 40, 0),
+			 SCSI_STEP_IO);
+	assert_int_equal(rd(&m, 1, 14, 1), SCSI_STEP_WAIT);
+	assert_int_equal(rd(&m, 2, 15, 1), SCSI_STEP_IO);
+	assert_int_equal(rd(&m, 3, 0, 4), SCSI_STEP_IO);
+	assert_int_equal(step(&m, 0), SCSI_STEP_IO);
+	assert_int_equal(step(&m, 0), SCSI_STEP_DONE);
+	goes_on(&m, 1);
+	for (int i = 1; i < 4; i++)
+		assert_int_equal(step(&m, i), SCSI_STEP_DONE);
+	many_free(&m);
+}
+
 static void cancelling(void **state)
 {
 	struct many m;
@@ -276,6 +298,7 @@ int main(void)
 		cmocka_unit_test(queue_is_fair),
 		cmocka_unit_test(compare_and_write_is_atomic),
 		cmocka_unit_test(unmap_and_write_same_wait),
+		cmocka_unit_test(unmap_spans_its_descriptors),
 		cmocka_unit_test(cancelling),
 		cmocka_unit_test(growing_and_shrinking),
 	};
