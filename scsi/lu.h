@@ -166,8 +166,9 @@ enum scsi_step scsi_lu_start(struct scsi_lu *lu, struct scsi_task *task);
  *   XPV_EROFS      DATA PROTECT, WRITE PROTECTED
  *   XPV_ECANCELED  TASK ABORTED
  *   XPV_ENOTSUP    an operation with a substitute is done in another way: ZERO
- *                  by writing, EXTENT by telling "mapped", DISCARD not at all;
- *                  else as the others
+ *                  of WRITE SAME by writing, EXTENT by telling "mapped",
+ *                  DISCARD by ZERO where zeroes were promised, else not at
+ *                  all; any other operation fails as below
  *   any other      MEDIUM ERROR, UNRECOVERED READ ERROR or WRITE ERROR;
  *                  HARDWARE ERROR for SAVE
  * Returns DONE or IO.
