@@ -320,19 +320,26 @@ static int on_stop_timer(sd_event_source *s, uint64_t usec, void *ctx)
 {
 	struct daemon *daemon = ctx;
 	struct guest *guest;
+	struct vscsi *dev;
 
-	(void)s;
 	(void)usec;
+	if (daemon->forcing)
+		return sd_event_exit(daemon->event, 0);
+	daemon->forcing = true;
 	TAILQ_FOREACH(guest, &daemon->guests, entry)
 	{
 		struct log_where where = guest_where(guest);
 
 		log_line(
 			LOG_WARNING, &where,
-			"has not let go of its devices in %d s; ended all the same",
+			"has not let go of its devices in %d s; they are closed all the same",
 			DAEMON_STOP_S);
+		TAILQ_FOREACH(dev, &guest->devices, entry)
+		vscsi_leave(dev, true);
 	}
-	return sd_event_exit(daemon->event, 0);
+	(void)sd_event_source_set_time_relative(s, DAEMON_FORCE_S * USEC_PER_S);
+	(void)sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
+	return 0;
 }
 
 void daemon_stop(struct daemon *daemon)

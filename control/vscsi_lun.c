@@ -45,7 +45,7 @@ void lun_log(const struct vscsi_lun *lun, int priority, const char *text)
 
 	where.dev = lun->dev->dev;
 	where.lun = lun->vdev;
-	log_line(priority, &where, "%s", text);
+	log_limited(&lun->dev->guest->rate, priority, &where, "%s", text);
 }
 
 static void say(struct vscsi_lun *lun, const char *fmt, ...)

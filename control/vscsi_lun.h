@@ -75,7 +75,7 @@ void lun_release(struct vscsi_lun *lun);
 /* lun_proto_addr - the address in messages. */
 struct proto_addr lun_proto_addr(const struct vscsi_lun *lun);
 
-/* lun_log - a line about the LUN. */
+/* lun_log - a line about the LUN; limited, since a guest can come and go. */
 void lun_log(const struct vscsi_lun *lun, int priority, const char *text);
 
 #endif

@@ -15,6 +15,7 @@
 #include "core/xs.h"
 
 #define RETRY_US 1000000u
+#define BUSY_US	 100000u
 
 #define PATH_LEN 128
 
@@ -470,9 +471,11 @@ static void on_written(struct store *st, const struct store_txn_result *res,
 		written(dev);
 		return;
 	}
-	if (res->err == -ESTALE) {
-		dev->dirty = true;
-		vscsi_round_end(dev, 0);
+	/* Somebody was faster: another round, on what they wrote. EAGAIN: again
+	 * and again, let them finish. */
+	if (res->err == -ESTALE || res->err == -EAGAIN) {
+		dev->dirty = res->err == -ESTALE;
+		vscsi_round_end(dev, BUSY_US);
 		return;
 	}
 	log_limited(&dev->guest->rate, LOG_ERR, &where,
