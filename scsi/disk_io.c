@@ -380,8 +380,11 @@ enum scsi_step disk_sync_run(struct scsi_lu *lu, struct scsi_task *task, int rc)
 	return scsi_good(task);
 }
 
-/* A hint; the page cache under us knows better. CONDITION MET: there is room
- * for the blocks in the cache. */
+/*
+ * A hint that is not taken: there is no cache of ours to read into. GOOD says
+ * just that, CONDITION MET would promise that the blocks are there (SBC-3
+ * 5.10).
+ */
 enum scsi_step disk_prefetch(struct scsi_lu *lu, struct scsi_task *task)
 {
 	uint64_t lba, blocks;
@@ -389,5 +392,5 @@ enum scsi_step disk_prefetch(struct scsi_lu *lu, struct scsi_task *task)
 	disk_cdb_range(task->cdb, &lba, &blocks);
 	if (!disk_in_range(lu, lba, blocks))
 		return scsi_illegal(lu, task, SCSI_ASC_LBA_RANGE);
-	return scsi_status_only(task, SCSI_CONDITION_MET);
+	return scsi_good(task);
 }
