@@ -242,63 +242,40 @@ static void test_batch(void **state)
 	assert_null(response(w));
 }
 
-/* Every kind of request that is wrong in itself. */
+#define ACT  SCSI_BACK_EV_BAD_ACT
+#define CDB  SCSI_BACK_EV_BAD_CDB
+#define DIR  SCSI_BACK_EV_BAD_DIR
+#define SEGS SCSI_BACK_EV_BAD_SEGS
+#define SEG  SCSI_BACK_EV_BAD_SEG
+
+/* Requests that are wrong in themselves, and what the host hears of each. */
+static const struct {
+	const char *what;
+	uint8_t act, cmd_len, dir, nr;
+	struct wire_scsi_seg seg;
+	uint32_t event;
+} bad[] = {
+	{"act 0", 0, 6, 3, 0, {0}, ACT},
+	{"SG_PRESET", 4, 6, 3, 0, {0}, ACT},
+	{"act 255", 255, 6, 3, 0, {0}, ACT},
+	{"no CDB", 1, 0, 3, 0, {0}, CDB},
+	{"long CDB", 1, 17, 3, 0, {0}, CDB},
+	{"direction", 1, 6, 4, 0, {0}, DIR},
+	{"27 segments", 1, 6, 2, 27, {0}, SEGS},
+	{"127 segments", 1, 6, 2, 127, {0}, SEGS},
+	{"past page", 1, 6, 2, 1, {1, 1, 4096}, SEG},
+	{"wraps", 1, 6, 2, 1, {1, 0xffff, 0xffff}, SEG},
+	{"offset", 1, 6, 2, 1, {1, 4097, 0}, SEG},
+	{"no page", 1, 6, 2, 0x80, {0}, SEGS},
+	{"27 pages", 1, 6, 2, 0x9b, {0}, SEGS},
+	{"odd list", 1, 6, 2, 0x81, {0, 0, 12}, SEG},
+	{"list out", 1, 6, 2, 0x81, {0, 8, 4096}, SEG},
+	{"list at end", 1, 6, 2, 0x81, {0, 4096, 8}, SEG},
+	{"long list", 1, 6, 2, 0x81, {0, 0, 2056}, SEGS},
+};
+
 static void test_bad_requests(void **state)
 {
-	static const struct {
-		const char *what;
-		uint8_t act, cmd_len, dir, nr;
-		struct wire_scsi_seg seg;
-		uint32_t event;
-	} bad[] = {
-		{"act 0", 0, 6, 3, 0, {0}, SCSI_BACK_EV_BAD_ACT},
-		{"SG_PRESET", 4, 6, 3, 0, {0}, SCSI_BACK_EV_BAD_ACT},
-		{"act 255", 255, 6, 3, 0, {0}, SCSI_BACK_EV_BAD_ACT},
-		{"no CDB", 1, 0, 3, 0, {0}, SCSI_BACK_EV_BAD_CDB},
-		{"long CDB", 1, 17, 3, 0, {0}, SCSI_BACK_EV_BAD_CDB},
-		{"direction", 1, 6, 4, 0, {0}, SCSI_BACK_EV_BAD_DIR},
-		{"27 segments", 1, 6, 2, 27, {0}, SCSI_BACK_EV_BAD_SEGS},
-		{"127 segments", 1, 6, 2, 127, {0}, SCSI_BACK_EV_BAD_SEGS},
-		{"past the page",
-		 1,
-		 6,
-		 2,
-		 1,
-		 {1, 1, 4096},
-		 SCSI_BACK_EV_BAD_SEG},
-		{"wraps",
-		 1,
-		 6,
-		 2,
-		 1,
-		 {1, 0xffff, 0xffff},
-		 SCSI_BACK_EV_BAD_SEG},
-		{"offset", 1, 6, 2, 1, {1, 4097, 0}, SCSI_BACK_EV_BAD_SEG},
-		{"no page", 1, 6, 2, 0x80, {0}, SCSI_BACK_EV_BAD_SEGS},
-		{"27 pages", 1, 6, 2, 0x80 | 27, {0}, SCSI_BACK_EV_BAD_SEGS},
-		{"odd list", 1, 6, 2, 0x81, {0, 0, 12}, SCSI_BACK_EV_BAD_SEG},
-		{"list past page",
-		 1,
-		 6,
-		 2,
-		 0x81,
-		 {0, 8, 4096},
-		 SCSI_BACK_EV_BAD_SEG},
-		{"list offset",
-		 1,
-		 6,
-		 2,
-		 0x81,
-		 {0, 4096, 8},
-		 SCSI_BACK_EV_BAD_SEG},
-		{"long list",
-		 1,
-		 6,
-		 2,
-		 0x81,
-		 {0, 0, 257 * 8},
-		 SCSI_BACK_EV_BAD_SEGS},
-	};
 	struct world *w = *state;
 	struct wire_scsi_req *r;
 	unsigned i, before;
