@@ -254,7 +254,7 @@ static const struct {
 	uint8_t act, cmd_len, dir, nr;
 	struct wire_scsi_seg seg;
 	uint32_t event;
-} bad[] = {
+} wrong[] = {
 	{"act 0", 0, 6, 3, 0, {0}, ACT},
 	{"SG_PRESET", 4, 6, 3, 0, {0}, ACT},
 	{"act 255", 255, 6, 3, 0, {0}, ACT},
@@ -280,16 +280,16 @@ static void test_bad_requests(void **state)
 	struct wire_scsi_req *r;
 	unsigned i, before;
 
-	for (i = 0; i < XPV_ARRAY_SIZE(bad); i++) {
-		print_message("# %s\n", bad[i].what);
-		r = request(w, bad[i].act, (uint16_t)(100 + i));
-		r->cmd_len = bad[i].cmd_len;
-		r->sc_data_direction = bad[i].dir;
-		r->nr_segments = bad[i].nr;
-		r->seg[0] = bad[i].seg;
-		before = w->events[bad[i].event];
+	for (i = 0; i < XPV_ARRAY_SIZE(wrong); i++) {
+		print_message("# %s\n", wrong[i].what);
+		r = request(w, wrong[i].act, (uint16_t)(100 + i));
+		r->cmd_len = wrong[i].cmd_len;
+		r->sc_data_direction = wrong[i].dir;
+		r->nr_segments = wrong[i].nr;
+		r->seg[0] = wrong[i].seg;
+		before = w->events[wrong[i].event];
 		assert_int_equal(scsi_back_poll(w->b, 16), 1);
-		assert_int_equal(w->events[bad[i].event], before + 1);
+		assert_int_equal(w->events[wrong[i].event], before + 1);
 		expect(w, (uint16_t)(100 + i), WIRE_SCSI_HOST_ERROR << 16);
 		assert_int_equal(w->cmds, 0);
 		assert_int_equal(scsi_back_inflight(w->b), 0);
