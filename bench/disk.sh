@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2086
 #
 # In dom0 of the lab: xenpvd beside the kernel's xen-scsiback + iblock, on identical RAM disks, in the
 # same guest of the same boot, in turn for several rounds. Writes $OUT/raw.tsv, a line a measurement:

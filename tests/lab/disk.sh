@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC2016,SC2119,SC2154,SC2317
 #
 # A disk from xenpvd in a stock PV and a stock PVH guest: everything that is done with a disk.
 # shellcheck source=tests/lab/tap.sh

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2016,SC2119,SC2154,SC2317
 #
 # What an administrator can get wrong: one line on stderr that names what and where, status 1, and
 # nothing changed in xenstore.
