@@ -90,7 +90,7 @@ image_keys() {
 	kernel_key=$({ echo "$versions" && declare -f unpack_kernel build_kernel; } | digest)
 	root_key=$({ echo "$kernel_key" "$SUITE" "${IMAGE_MODULES[@]}" &&
 		packages "$LAB_DIR"/packages.dom0 "$LAB_DIR"/packages.guest &&
-		declare -f make_tree build_root; } | digest)
+		declare -f make_tree strip_modules build_root; } | digest)
 	mapfile -t own < <(find "$LAB_DIR"/{dom0,guest,tools} -type f | LC_ALL=C sort)
 	boot_key=$({ echo "$root_key" "${DOM0_BOOT_MODULES[@]}" "${GUEST_MODULES[@]}" &&
 		sha256sum "${own[@]}" && declare -f initramfs build_boot; } | digest)
@@ -189,7 +189,7 @@ build_root() {
 		>"$dir/mmdebstrap.log" 2>&1 ||
 		{ tail -n 20 "$dir/mmdebstrap.log" >&2; return 1; }
 	step "making the disk image"
-	export -f make_tree
+	export -f make_tree strip_modules
 	as_root bash -ec 'make_tree "$@"' - "$KERNEL_DIR" "$LINUX_VERSION" "$tmp" "$dir" \
 		"${IMAGE_MODULES[@]}" || return
 	step "root.ext4: $(du -m "$dir/root.ext4" | cut -f1) MiB on disk"
@@ -229,6 +229,7 @@ make_tree() {
 		find "${@/#/kernel/}" -name '*.ko' 2>/dev/null |
 			cpio -pdm --quiet "$tree/lib/modules/$version"
 	)
+	strip_modules "$tree"
 	depmod -b "$tree" "$version"
 	install -m 644 "$kernel"/vmlinu[xz] "$tree/boot"
 	# No resolver and no mirrors of the machine that built it.
@@ -241,6 +242,12 @@ make_tree() {
 	mke2fs -q -F -t ext4 -O '^has_journal' -m 0 -E lazy_itable_init=1,nodiscard -L lab \
 		-d "$tree" "$dir/root.ext4"
 	rm -rf "$tree"
+}
+
+# strip_modules TREE: takes the signatures off its kernel modules. Checking one costs a tenth of a
+# second under emulation; a missing one costs a line in the kernel's log.
+strip_modules() {
+	find "$1/lib/modules" -name '*.ko' -print0 | xargs -0 strip --strip-debug
 }
 
 # initramfs TREE MODULES...: adds busybox and modules with what they depend on to a tree.
@@ -258,6 +265,7 @@ initramfs() {
 	done | sed -n 's/^insmod \([^ ]*\).*/\1/p' | sort -u | while read -r module; do
 		install -D -m 644 "$module" "$tree/${module#"$KERNEL_DIR"/}"
 	done
+	strip_modules "$tree" || return
 	depmod -b "$tree" "$LINUX_VERSION"
 }
 
@@ -280,7 +288,9 @@ build_boot() {
 	initramfs "$tmp/guest" "${GUEST_MODULES[@]}" || return
 	install -m 755 "$LAB_DIR/guest/init" "$tmp/guest/init" || return
 	mkdir "$tmp/guest/lab"
-	install -m 755 "$LAB_DIR"/guest/{start,poweroff} "$tmp/guest/lab" || return
+	install -m 755 "$LAB_DIR/guest/poweroff" "$tmp/guest/lab" || return
+	ln -s /bin/busybox "$tmp/guest/lab/busybox"
+	echo "${GUEST_MODULES[@]}" >"$tmp/guest/lab/modules"
 	compile "$tmp/guest/lab/agent" "$tools/agent.c" "$tools/base64.c" || return
 	pack "$tmp/guest" | gzip -1 >"$over/boot/guest.cpio.gz" || return
 

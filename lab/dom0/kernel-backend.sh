@@ -15,6 +15,8 @@
 
 readonly _TARGET=/sys/kernel/config/target
 readonly _VSCSI=/run/lab/vscsi
+# What a handshake may take. A guest scans a bus in a second, on a busy host in a minute.
+readonly _VSCSI_SECONDS=120
 
 # _vscsi_tport DOMID HOST: the WWN of the target that serves a host of a guest.
 _vscsi_tport() {
@@ -80,8 +82,8 @@ kernel_vscsi_attach() {
 			_vscsi_host_nodes "$dom" "$host" "$back" "$front"
 		fi
 	} | xs-commit || return
-	wait_for 30 _vscsi_state "$unit/state" 4 && wait_for 30 _vscsi_state "$back/state" 4 &&
-		wait_for 30 _vscsi_state "$front/vscsi-devs/dev-$n/state" 4 && return
+	wait_for "$_VSCSI_SECONDS" _vscsi_state "$unit/state" 4 && wait_for "$_VSCSI_SECONDS" _vscsi_state "$back/state" 4 &&
+		wait_for "$_VSCSI_SECONDS" _vscsi_state "$front/vscsi-devs/dev-$n/state" 4 && return
 	echo "kernel_vscsi_attach $*: not connected:" >&2
 	xenstore-ls "$back" >&2
 	return 1
@@ -106,8 +108,8 @@ kernel_vscsi_detach() {
 		{ echo "kernel_vscsi_detach: $1 has no $2" >&2; return 1; }
 	n=${record##*/}
 	printf 'w %s\n' "$back/vscsi-devs/dev-$n/state 5" "$back/state 7" | xs-commit || return
-	wait_for 30 _vscsi_state "$back/vscsi-devs/dev-$n/state" 6 || return
-	wait_for 30 _vscsi_state "$back/state" 4 || return
+	wait_for "$_VSCSI_SECONDS" _vscsi_state "$back/vscsi-devs/dev-$n/state" 6 || return
+	wait_for "$_VSCSI_SECONDS" _vscsi_state "$back/state" 4 || return
 	echo "r $back/vscsi-devs/dev-$n" | xs-commit
 	_vscsi_forget "$dom" "$host" "$n"
 }

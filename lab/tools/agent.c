@@ -22,14 +22,19 @@
 #define _GNU_SOURCE /* pipe2 */
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/klog.h>
+#include <sys/mount.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -300,6 +305,51 @@ static void reap(int signals)
 	}
 }
 
+/* What a shell and its tools expect of a system, done here because starting a program is slow. */
+static void furnish(void)
+{
+	static const struct {
+		const char *type, *dir;
+	} mounts[] = {
+		{ "devpts", "/dev/pts" }, { "tmpfs", "/dev/shm" }, { "tmpfs", "/run" },
+		{ "tmpfs", "/tmp" },	  { "xenfs", "/proc/xen" },
+	};
+	static const struct {
+		const char *to, *link;
+	} links[] = {
+		{ "/proc/self/fd", "/dev/fd" },
+		{ "/proc/self/fd/0", "/dev/stdin" },
+		{ "/proc/self/fd/1", "/dev/stdout" },
+		{ "/proc/self/fd/2", "/dev/stderr" },
+		/* "xl shutdown" and "xl reboot" make the kernel call these. */
+		{ "/lab/poweroff", "/sbin/poweroff" },
+		{ "/lab/poweroff", "/sbin/reboot" },
+	};
+	struct ifreq loopback = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	size_t i;
+
+	for (i = 0; i < sizeof(mounts) / sizeof(mounts[0]); i++) {
+		mkdir(mounts[i].dir, 0755);
+		mount(mounts[i].type, mounts[i].dir, mounts[i].type, 0, NULL);
+	}
+	for (i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
+		unlink(links[i].link);
+		if (symlink(links[i].to, links[i].link))
+			continue;
+	}
+	mkdir("/root", 0700);
+	if (chdir("/root"))
+		return;
+	chmod("/tmp", 01777);
+	ioctl(fd, SIOCSIFFLAGS, &loopback);
+	close(fd);
+	setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
+	setenv("HOME", "/root", 1);
+	setenv("LC_ALL", "C.UTF-8", 1);
+	setenv("TERM", "dumb", 1);
+}
+
 static void make_raw(void)
 {
 	struct termios t;
@@ -318,6 +368,7 @@ int main(void)
 	console = open("/dev/hvc0", O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (console < 0)
 		return 1;
+	furnish();
 	make_raw();
 	klogctl(KLOG_CONSOLE_LEVEL, NULL, 1);
 	sigemptyset(&set);
