@@ -18,7 +18,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "control/log.h"
+#include "host/log.h"
 #include "control/vscsi.h"
 
 struct client {

@@ -25,7 +25,7 @@
 #include <systemd/sd-event.h>
 
 #include "control/link.h"
-#include "control/log.h"
+#include "host/log.h"
 #include "control/store.h"
 #include "wire/port.h"
 

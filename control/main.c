@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "control/daemon.h"
-#include "control/log.h"
+#include "host/log.h"
 
 static int set_worker(struct daemon_cfg *cfg, const char *value)
 {

@@ -15,7 +15,7 @@
 
 #include "control/ctl.h"
 #include "control/daemon.h"
-#include "control/log.h"
+#include "host/log.h"
 #include "control/vscsi_round.h"
 
 /* After an error that is nobody's fault in particular. */

@@ -36,8 +36,6 @@
 #include "wire/port.h"
 #include "worker/proto.h"
 
-/* feature-sg-grant: pages a request may have. */
-#define SCSI_SEGS_MAX PROTO_SEGS_MAX
 
 /* LUNs of one controller. */
 #define VSCSI_LUNS_MAX 256

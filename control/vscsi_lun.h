@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "control/guest.h"
-#include "control/log.h"
+#include "host/log.h"
 #include "control/pdev.h"
 #include "control/tree.h"
 #include "core/bus.h"

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "control/daemon.h"
-#include "control/log.h"
+#include "host/log.h"
 #include "core/xs.h"
 
 #define RETRY_US 1000000u
@@ -197,7 +197,7 @@ static void run_open(struct vscsi *dev)
 {
 	struct proto_msg msg = {.type = PROTO_SCSI_OPEN,
 				.controller = dev->controller,
-				.u.ring.segs_max = SCSI_SEGS_MAX};
+				.u.ring.segs_max = PROTO_SEGS_MAX};
 
 	if (tree_u32(dev->front, WIRE_BUS_RING_REF, &msg.u.ring.gref)) {
 		give_up(dev, "the frontend's node " WIRE_BUS_RING_REF,
@@ -443,7 +443,7 @@ static void add_lun_writes(struct writes *w, const struct vscsi *dev,
 static void add_announcement(struct writes *w, const struct vscsi *dev)
 {
 	add_number(w, dev, STORE_OP_WRITE, WIRE_BUS_SCSI_SG_GRANT,
-		   SCSI_SEGS_MAX);
+		   PROTO_SEGS_MAX);
 }
 
 /* After a round in which something was done another one looks whether there

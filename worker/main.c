@@ -13,7 +13,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "control/log.h"
+#include "host/log.h"
 #include "worker/proto.h"
 #include "worker/queue.h"
 
@@ -25,6 +25,7 @@ struct worker {
 	struct {
 		uint32_t controller;
 		struct queue *queue;
+		bool leaving; /* PROTO_SCSI_FORGET was given to it */
 	} at[QUEUES_MAX];
 	unsigned count;
 };
@@ -37,7 +38,7 @@ static int find(const struct worker *w, uint32_t controller)
 	unsigned i;
 
 	for (i = 0; i < w->count; i++)
-		if (w->at[i].controller == controller)
+		if (w->at[i].controller == controller && !w->at[i].leaving)
 			return (int)i;
 	return -1;
 }
@@ -54,14 +55,25 @@ static int start(struct worker *w, uint32_t controller)
 		return rc;
 	w->at[w->count].controller = controller;
 	w->at[w->count].queue = q;
+	w->at[w->count].leaving = false;
 	return (int)w->count++;
 }
 
-/* The thread of queue I ends by itself after this message: wait for it. */
-static void join(struct worker *w, int i)
+/*
+ * Free the queues whose threads have ended; wait for those that are about to
+ * if WAIT. A thread that was told to forget its controller ends when its
+ * storage has finished, and must not keep the others waiting for that.
+ */
+static void sweep(struct worker *w, bool wait)
 {
-	queue_join(w->at[i].queue);
-	w->at[i] = w->at[--w->count];
+	unsigned i = 0;
+
+	while (i < w->count) {
+		if (w->at[i].leaving && queue_join(w->at[i].queue, wait))
+			w->at[i] = w->at[--w->count];
+		else
+			i++;
+	}
 }
 
 static void refuse(const struct proto_msg *msg, int rc, const char *text)
@@ -82,6 +94,7 @@ static void handle(struct worker *w, const struct proto_msg *msg,
 {
 	int i;
 
+	sweep(w, false);
 	if (msg->type == PROTO_LOG_LEVEL) {
 		log_set_level(msg->u.level);
 		refuse(msg, 0, "");
@@ -103,8 +116,7 @@ static void handle(struct worker *w, const struct proto_msg *msg,
 		goto close_fds;
 	}
 	queue_post(w->at[i].queue, msg, fds, nfds);
-	if (msg->type == PROTO_SCSI_FORGET)
-		join(w, i);
+	w->at[i].leaving = msg->type == PROTO_SCSI_FORGET;
 	return;
 
 close_fds:
@@ -143,11 +155,14 @@ static int serve(struct worker *w)
 static void finish(struct worker *w)
 {
 	struct proto_msg msg = {.type = PROTO_SCSI_FORGET};
+	unsigned i;
 
-	while (w->count) {
-		queue_post(w->at[0].queue, &msg, NULL, 0);
-		join(w, 0);
+	for (i = 0; i < w->count; i++) {
+		if (!w->at[i].leaving)
+			queue_post(w->at[i].queue, &msg, NULL, 0);
+		w->at[i].leaving = true;
 	}
+	sweep(w, true);
 }
 
 static int parse(struct worker *w, int argc, char **argv)

@@ -413,7 +413,11 @@ static void *queue_main(void *arg)
 {
 	struct queue *q = arg;
 
-	pthread_setname_np(pthread_self(), q->name);
+	char name[16];
+
+	/* Without a slash: the kernel names the interrupt after the thread. */
+	snprintf(name, sizeof(name), "scsi-%u", q->controller);
+	pthread_setname_np(pthread_self(), name);
 	/* Here and not in queue_start(): the ring belongs to this thread. */
 	q->start_rc = uring_init(&q->uring, URING_ENTRIES);
 	sem_post(&q->started);
@@ -477,10 +481,15 @@ void queue_post(struct queue *q, const struct proto_msg *msg, const int *fds,
 	mailbox_put(&q->mail, msg, fds, nfds);
 }
 
-void queue_join(struct queue *q)
+bool queue_join(struct queue *q, bool wait)
 {
-	pthread_join(q->thread, NULL);
+	int r = wait ? pthread_join(q->thread, NULL)
+		     : pthread_tryjoin_np(q->thread, NULL);
+
+	if (r == EBUSY)
+		return false;
 	mailbox_fini(&q->mail);
 	sem_destroy(&q->started);
 	free(q);
+	return true;
 }

@@ -33,9 +33,10 @@ void queue_post(struct queue *q, const struct proto_msg *msg, const int *fds,
 		int nfds);
 
 /*
- * Wait for the thread to end, which it does after PROTO_SCSI_FORGET, and free
- * it.
+ * Free the queue if its thread has ended, which it does after
+ * PROTO_SCSI_FORGET when nothing is in flight any more; wait for that if WAIT.
+ * False when it has not ended yet.
  */
-void queue_join(struct queue *q);
+bool queue_join(struct queue *q, bool wait);
 
 #endif

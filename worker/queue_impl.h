@@ -9,7 +9,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 
-#include "control/log.h"
+#include "host/log.h"
 #include "core/scsi_back.h"
 #include "lun/lun.h"
 #include "worker/mailbox.h"

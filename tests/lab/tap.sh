@@ -20,12 +20,12 @@ tap_result() {
 
 # ok TEXT COMMAND...: it succeeds. What it says is shown when it does not.
 ok() {
-	local text=$1 said rc
+	local text=$1 rc
 	shift
-	said=$("$@" 2>&1)
+	"$@" >/tmp/tap.said 2>&1 # not in a subshell, so that it can wait for our children
 	rc=$?
 	tap_result $rc "$text"
-	((rc == 0)) || printf '%s\n' "# status $rc of: $*" "$said" | sed '2,$s/^/# /' | tail -n 40
+	((rc == 0)) || { echo "status $rc of: $*"; tail -n 40 /tmp/tap.said; } | sed 's/^/# /'
 	return $rc
 }
 

@@ -2,7 +2,7 @@
 /*
  * Lines for the administrator: see log.h.
  */
-#include "control/log.h"
+#include "host/log.h"
 
 #include <stdarg.h>
 #include <stdio.h>

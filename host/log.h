@@ -13,8 +13,8 @@
  * Priorities are those of <syslog.h>. What a guest can cause at will goes
  * through log_limited().
  */
-#ifndef CONTROL_LOG_H
-#define CONTROL_LOG_H
+#ifndef HOST_LOG_H
+#define HOST_LOG_H
 
 #include <stdbool.h>
 #include <stdint.h>
