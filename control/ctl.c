@@ -18,8 +18,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "host/log.h"
 #include "control/vscsi.h"
+#include "host/log.h"
 
 struct client {
 	TAILQ_ENTRY(client) entry;

@@ -25,8 +25,8 @@
 #include <systemd/sd-event.h>
 
 #include "control/link.h"
-#include "host/log.h"
 #include "control/store.h"
+#include "host/log.h"
 #include "wire/port.h"
 
 #define GUEST_NAME_MAX 64

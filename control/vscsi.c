@@ -15,8 +15,8 @@
 
 #include "control/ctl.h"
 #include "control/daemon.h"
-#include "host/log.h"
 #include "control/vscsi_round.h"
+#include "host/log.h"
 
 /* After an error that is nobody's fault in particular. */
 #define RETRY_US 1000000u

@@ -36,7 +36,6 @@
 #include "wire/port.h"
 #include "worker/proto.h"
 
-
 /* LUNs of one controller. */
 #define VSCSI_LUNS_MAX 256
 

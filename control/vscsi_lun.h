@@ -10,10 +10,10 @@
 #include <stdint.h>
 
 #include "control/guest.h"
-#include "host/log.h"
 #include "control/pdev.h"
 #include "control/tree.h"
 #include "core/bus.h"
+#include "host/log.h"
 #include "wire/port.h"
 #include "worker/proto.h"
 

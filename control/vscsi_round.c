@@ -11,8 +11,8 @@
 #include <string.h>
 
 #include "control/daemon.h"
-#include "host/log.h"
 #include "core/xs.h"
+#include "host/log.h"
 
 #define RETRY_US 1000000u
 #define BUSY_US	 100000u

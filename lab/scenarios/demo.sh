@@ -15,6 +15,11 @@ quiet() {
 	fail "$text"
 }
 
+# indent TEXT: four columns to the right.
+indent() {
+	printf '    %s\n' "${1//$'\n'/$'\n'    }"
+}
+
 # figure JSON: MiB/s of a fio run.
 figure() {
 	sed -n '/^{/,$p' | jq -r '.jobs[0] | (.read.bw + .write.bw) / 1024 | round'
@@ -62,10 +67,10 @@ cat <<END
   +------------------+                                +------------------------------+
 
   in dom0, xenpv scsi-list web:
-$(sed 's/^/    /' <<<"$luns")
+$(indent "$luns")
 
   in the guest, lsscsi:
-$(sed 's/^/    /' <<<"$scsi")
+$(indent "$scsi")
 
   file system    partitioned, formatted, filled, mounted again: checksum and fsck are clean
   fio            $write MiB/s written, $read MiB/s read back, every block verified
