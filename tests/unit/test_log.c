@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * control/log: the form of a line, and that a guest cannot fill the journal.
+ * host/log: the form of a line, and that a guest cannot fill the journal.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "control/log.h"
+#include "host/log.h"
 
 static void a_line_says_where(void **state)
 {
