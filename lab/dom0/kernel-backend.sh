@@ -16,7 +16,7 @@
 readonly _TARGET=/sys/kernel/config/target
 readonly _VSCSI=/run/lab/vscsi
 # What a handshake may take. A guest scans a bus in a second, on a busy host in a minute.
-readonly _VSCSI_SECONDS=120
+: "${_VSCSI_SECONDS:=120}"
 
 # _vscsi_tport DOMID HOST: the WWN of the target that serves a host of a guest.
 _vscsi_tport() {
@@ -75,17 +75,19 @@ kernel_vscsi_attach() {
 	mkdir -p "$_VSCSI/$dom/$host"
 	echo "$3 $store" >"$_VSCSI/$dom/$host/$n"
 	{
-		_vscsi_unit_nodes "$unit" "$tport:$n" "$3"
+		# The host first: a new node has its parent's permissions.
 		if xenstore-exists "$back"; then
 			echo "w $back/state 7"
 		else
 			_vscsi_host_nodes "$dom" "$host" "$back" "$front"
 		fi
+		_vscsi_unit_nodes "$unit" "$tport:$n" "$3"
 	} | xs-commit || return
 	wait_for "$_VSCSI_SECONDS" _vscsi_state "$unit/state" 4 && wait_for "$_VSCSI_SECONDS" _vscsi_state "$back/state" 4 &&
 		wait_for "$_VSCSI_SECONDS" _vscsi_state "$front/vscsi-devs/dev-$n/state" 4 && return
 	echo "kernel_vscsi_attach $*: not connected:" >&2
 	xenstore-ls "$back" >&2
+	xenstore-ls "$front" >&2
 	return 1
 }
 
