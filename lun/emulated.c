@@ -166,6 +166,7 @@ static void disk_cfg(struct scsi_lu_cfg *c, const struct lun_cfg *cfg)
 	c->thin = cfg->discard;
 	c->discard_zeroes = cfg->discard; /* a punched hole reads as zeroes */
 	c->rotational = cfg->rotational;
+	c->shared = cfg->shared;
 	c->can_save = cfg->state_fd >= 0;
 	c->naa = cfg->naa;
 	c->max_transfer = cfg->max_transfer / cfg->block_size;

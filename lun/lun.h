@@ -38,6 +38,7 @@ struct lun_cfg {
 	uint32_t block_size, phys_size, discard_granularity; /* bytes */
 	uint32_t max_transfer; /* bytes one command can carry */
 	bool read_only, discard, zero, rotational;
+	bool shared; /* other guests use the storage, too */
 	uint64_t naa, initiator;
 	const char *serial, *product;
 };

@@ -11,6 +11,8 @@
 
 static bool op_present(const struct scsi_lu *lu, const struct scsi_op *op)
 {
+	if ((op->flags & SCSI_OP_ALONE) && lu->cfg.shared)
+		return false;
 	return !(op->flags & SCSI_OP_THIN) || lu->cfg.thin;
 }
 

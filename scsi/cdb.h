@@ -51,6 +51,9 @@ enum scsi_access {
 #define SCSI_OP_READY 0x02u /* needs a started unit */
 #define SCSI_OP_NO_UA 0x04u /* neither reports nor clears unit attentions */
 #define SCSI_OP_THIN  0x08u /* exists only where blocks can be unmapped */
+#define SCSI_OP_ALONE                                                          \
+	0x10u /* keeps something between all initiators, and so
+				exists only where we see all of them */
 
 struct scsi_op {
 	uint8_t opcode;

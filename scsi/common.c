@@ -92,10 +92,10 @@ enum scsi_step scsi_prevent_allow(struct scsi_lu *lu, struct scsi_task *task)
 /* PERSISTENT RESERVE IN never conflicts; OUT decides by itself. */
 #define PR_IN(sa_, name_)                                                      \
 	{                                                                      \
-		.opcode = 0x5e, .sa = (sa_), .flags = SCSI_OP_SA,              \
-		.cdb_len = 10, .dir = SCSI_DIR_IN, .allow = SCSI_ALLOW_PR,     \
-		.timeout_s = 1, .name = (name_), .start = scsi_pr_in,          \
-		.usage = {                                                     \
+		.opcode = 0x5e, .sa = (sa_),                                   \
+		.flags = SCSI_OP_SA | SCSI_OP_ALONE, .cdb_len = 10,            \
+		.dir = SCSI_DIR_IN, .allow = SCSI_ALLOW_PR, .timeout_s = 1,    \
+		.name = (name_), .start = scsi_pr_in, .usage = {               \
 			0x5e,                                                  \
 			0x1f,                                                  \
 			0,                                                     \
@@ -110,11 +110,11 @@ enum scsi_step scsi_prevent_allow(struct scsi_lu *lu, struct scsi_task *task)
 	}
 #define PR_OUT(sa_, name_)                                                     \
 	{                                                                      \
-		.opcode = 0x5f, .sa = (sa_), .flags = SCSI_OP_SA,              \
-		.cdb_len = 10, .dir = SCSI_DIR_OUT,                            \
-		.access = SCSI_ACCESS_STATE, .allow = SCSI_ALLOW_PR,           \
-		.timeout_s = 30, .name = (name_), .start = scsi_pr_out,        \
-		.run = scsi_pr_out_run, .usage = {                             \
+		.opcode = 0x5f, .sa = (sa_),                                   \
+		.flags = SCSI_OP_SA | SCSI_OP_ALONE, .cdb_len = 10,            \
+		.dir = SCSI_DIR_OUT, .access = SCSI_ACCESS_STATE,              \
+		.allow = SCSI_ALLOW_PR, .timeout_s = 30, .name = (name_),      \
+		.start = scsi_pr_out, .run = scsi_pr_out_run, .usage = {       \
 			0x5f,                                                  \
 			0x1f,                                                  \
 			0xff,                                                  \
@@ -165,6 +165,7 @@ const struct scsi_op scsi_common_ops[] = {
 	{
 		.opcode = 0x16,
 		.cdb_len = 6,
+		.flags = SCSI_OP_ALONE,
 		.allow = SCSI_ALLOW_ALL, /* decides by itself */
 		.timeout_s = 1,
 		.name = "RESERVE(6)",
@@ -176,6 +177,7 @@ const struct scsi_op scsi_common_ops[] = {
 	{
 		.opcode = 0x17,
 		.cdb_len = 6,
+		.flags = SCSI_OP_ALONE,
 		.allow = SCSI_ALLOW_ALL,
 		.timeout_s = 1,
 		.name = "RELEASE(6)",
@@ -197,6 +199,7 @@ const struct scsi_op scsi_common_ops[] = {
 	{
 		.opcode = 0x56,
 		.cdb_len = 10,
+		.flags = SCSI_OP_ALONE,
 		.allow = SCSI_ALLOW_ALL,
 		.timeout_s = 1,
 		.name = "RESERVE(10)",
@@ -208,6 +211,7 @@ const struct scsi_op scsi_common_ops[] = {
 	{
 		.opcode = 0x57,
 		.cdb_len = 10,
+		.flags = SCSI_OP_ALONE,
 		.allow = SCSI_ALLOW_ALL,
 		.timeout_s = 1,
 		.name = "RELEASE(10)",

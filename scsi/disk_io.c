@@ -66,6 +66,9 @@ uint32_t disk_caw_max(const struct scsi_lu *lu)
 {
 	uint32_t max = CAW_BYTES_MAX / lu->cfg.block_size;
 
+	if (lu->cfg.shared) /* somebody else may write in between */
+		return 0;
+
 	if (max > 255) /* one byte in the CDB */
 		max = 255;
 	if (lu->cfg.max_transfer && lu->cfg.max_transfer < max)

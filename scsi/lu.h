@@ -91,6 +91,9 @@ struct scsi_lu_cfg {
 	bool discard_zeroes;   /* discarded blocks read as zeroes (LBPRZ) */
 	bool rotational;       /* else: says it is a solid state medium */
 	bool no_write_cache;   /* completed writes are on stable storage */
+	bool shared;	       /* others use the medium without us: what must
+				  know of them (reservations, COMPARE AND
+				  WRITE) is not offered */
 	bool can_save;	       /* the caller can do SCSI_IO_SAVE (APTPL) */
 	bool resumed;	       /* taken over from a dead process: initiators
 				  must not notice; no unit attention */

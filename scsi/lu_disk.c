@@ -245,7 +245,7 @@ static const struct scsi_op disk_ops[] = {
 	{
 		.opcode = 0x89,
 		.cdb_len = 16,
-		.flags = SCSI_OP_READY,
+		.flags = SCSI_OP_READY | SCSI_OP_ALONE,
 		.dir = SCSI_DIR_OUT,
 		.access = SCSI_ACCESS_WRITE,
 		.allow = SCSI_ALLOW_NONE,

@@ -9,8 +9,8 @@
 #include <pthread.h>
 #include <semaphore.h>
 
-#include "host/log.h"
 #include "core/scsi_back.h"
+#include "host/log.h"
 #include "lun/lun.h"
 #include "worker/mailbox.h"
 #include "worker/queue.h"

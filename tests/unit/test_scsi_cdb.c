@@ -170,6 +170,23 @@ static void report_one(void **state)
 	ram_free(r);
 }
 
+/* Others use the medium without us: nothing may pretend to know of them. */
+static void shared_disks_keep_nothing_between_initiators(void **state)
+{
+	static const uint8_t gone[] = {0x16, 0x17, 0x56, 0x57,
+				       0x5e, 0x5f, 0x89};
+	struct scsi_lu_cfg cfg = ram_cfg(512);
+	struct ram *r;
+
+	(void)state;
+	cfg.shared = true;
+	r = ram_new(&cfg);
+	for (uint32_t i = 0; i < sizeof(gone); i++)
+		assert_sense(r, ram_in(r, CDB(gone[i]), 10, 64),
+			     SENSE(SCSI_KEY_ILLEGAL_REQUEST, SCSI_ASC_OPCODE));
+	ram_free(r);
+}
+
 static void thick_disks_have_no_unmap(void **state)
 {
 	struct scsi_lu_cfg cfg = ram_cfg(512);
@@ -197,6 +214,7 @@ int main(void)
 		cmocka_unit_test(unknown_service_action_points_at_it),
 		cmocka_unit_test(report_all_lists_each_row),
 		cmocka_unit_test(report_one),
+		cmocka_unit_test(shared_disks_keep_nothing_between_initiators),
 		cmocka_unit_test(thick_disks_have_no_unmap),
 	};
 
