@@ -168,11 +168,11 @@ _gone() {
 	! guest_exists "$1"
 }
 
-# guest_stop NAME [SECONDS]: shuts a guest down; destroys it when it isn't gone after 20 s.
+# guest_stop NAME [SECONDS]: shuts a guest down; destroys it when it isn't gone after 60 s.
 guest_stop() {
 	guest_exists "$1" || return 0
 	xl shutdown "$1" >/dev/null 2>&1
-	wait_for "${2:-20}" _gone "$1" && return
+	wait_for "${2:-60}" _gone "$1" && return
 	echo "guest $1 did not shut down; destroying it" >&2
 	xl destroy "$1"
 }
