@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck shell=bash disable=SC2119,SC2317
+#
+# A guest whose frontend is a program that sends what no driver would (hostile.c), on one of its
+# controllers; its other controller, of the same worker, and another guest go on under load, and every
+# byte they read is what they wrote.
+# shellcheck source=tests/lab/tap.sh
+. "$SCENARIO_DIR/tap.sh"
+
+# For the random requests.
+RANDOM_SECONDS=${RANDOM_SECONDS:-20}
+SEED=${SEED:-0}
+# A worker's data area for one controller is 18 MiB; each of its pages is taken when it is first used.
+RSS_MORE_KIB=$((48 * 1024))
+
+# load GUEST DISK: writes and verifies in the background, pass after pass, until load_ends GUEST, which
+# tells how it went.
+load() {
+	guest_run "$1" 20 "cd /tmp; rm -f load.*
+		(passes=0
+		until [ -e load.stop ]; do
+			fio --name=load --filename=/dev/$2 --ioengine=libaio --direct=1 --rw=randwrite \
+				--bsrange=4k-128k --iodepth=8 --size=4m --verify=crc32c --verify_fatal=1 \
+				--randseed=\$passes >load.log 2>&1 || break
+			passes=\$((passes + 1))
+		done
+		echo \"\$passes passes\" >>load.log
+		[ -e load.stop ]; echo \$? >load.rc) </dev/null >/dev/null 2>&1 &"
+}
+load_ends() {
+	# shellcheck disable=SC2016 # for the guest's shell
+	guest_run "$1" 120 'cd /tmp; touch load.stop
+		for i in $(seq 1000); do [ -s load.rc ] && break; sleep 0.1; done
+		cat load.log; grep -q "^[1-9][0-9]* passes" load.log && exit $(cat load.rc)'
+}
+
+# workers: the processes, in order; rss: what they take, in KiB.
+workers() {
+	pgrep -f xenpv-worker | sort -n | paste -s -d ' '
+}
+rss() {
+	local pid sum=0 kib
+	for pid in $(workers); do
+		kib=$(sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$pid/status")
+		sum=$((sum + kib))
+	done
+	echo "$sum"
+}
+
+# attack GUEST UNIT: runs the program; its results become ours.
+attack() {
+	local line ended=''
+	while IFS= read -r line; do
+		case $line in
+		'ok '* | 'not ok '*)
+			[[ $line == ok* ]]
+			tap_result $? "hostile: ${line#*- }"
+			;;
+		1..*) ended=$line ;;
+		*) echo "# ${line#\# }" ;;
+		esac
+	done < <(guest_run "$1" 600 "/tmp/hostile $2 $RANDOM_SECONDS $SEED" 2>&1)
+	like "the program came to its end" "$ended" '^1\.\.[1-9]'
+}
+
+# The newest, where there are several build folders; dom0 sees the source tree.
+program=$(find "$TREE" -maxdepth 4 -path '*/tests/lab/hostile' -type f -printf '%T@ %p\n' | sort -n |
+	sed -n '$s/^[^ ]* //p')
+[[ $program ]] || bail "the program is built, in a folder inside the source tree"
+
+cd /var/tmp || exit 1
+truncate -s 64M good.img other.img known.img
+truncate -s 16M scratch.img
+daemon_start || bail "xenpvd starts"
+guest_start g1 vcpus=2 || bail "guest g1 starts"
+guest_start g2 || bail "guest g2 starts"
+guest_put g1 "$program" /tmp/hostile || bail "the program gets into the guest"
+ok "g1: a disk for its kernel" xenpv scsi-attach g1 good.img 0:0:0:0
+ok "g2: a disk for its kernel" xenpv scsi-attach g2 other.img 0:0:0:0
+# What comes from now on is left alone by the kernel's driver.
+ok "g1: drivers wait" guest_run g1 20 'echo 0 >/sys/bus/xen/drivers_autoprobe'
+ok "g1: a controller for the program" xenpv scsi-attach --no-wait g1 known.img 1:0:0:0
+ok "g1: with two LUNs" xenpv scsi-attach --no-wait g1 scratch.img 1:0:0:1
+
+good=$(guest_disk g1 0:0:0:0)
+other=$(guest_disk g2 0:0:0:0)
+like "both kernels have their disks" "$good $other" '^sd[a-z]+ sd[a-z]+$' || bail "no disks"
+ok "g1: load" load g1 "$good"
+ok "g2: load" load g2 "$other"
+before=$(workers)
+rss_before=$(rss)
+
+attack g1 1
+
+after=$(workers)
+rss_after=$(rss)
+is "the workers are the same processes" "$after" "$before"
+note "RSS of the workers: $rss_before KiB before, $rss_after KiB after"
+ok "and have not grown without bound" test "$rss_after" -lt $((rss_before + RSS_MORE_KIB))
+ok "g1: the load on its other controller saw no error" load_ends g1
+ok "g2: the load saw no error" load_ends g2
+for g in g1 g2; do note "$g: $(guest_run $g 20 'tail -n 1 /tmp/load.log') of the load"; done
+lines=$(grep -c 'guest error' "$OUT/xenpvd.log")
+note "$lines lines about guest errors"
+like "the guest's errors were logged, at a limited rate" "$lines" '^[1-9][0-9]?[0-9]?$'
+xenpv status | sed 's/^/# /'
+for g in g1 g2; do xl destroy $g; done
+ok "no worker is left" wait_for 20 no_workers
+ok "xenpvd stops in an orderly way" daemon_stop
+is "dom0's kernel has nothing to complain about" \
+	"$(dmesg | grep -E 'BUG:|Oops|WARNING:|general protection|segfault|trap')" ''
+tap_end
