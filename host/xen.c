@@ -20,6 +20,29 @@
 
 #include <xenevtchn.h>
 #include <xengnttab.h>
+#include <xentoollog.h>
+
+/*
+ * The libraries would write to stderr by themselves, as often as a guest offers
+ * a page that is not granted. We say why through open(), where it is limited.
+ */
+static void say_nothing(struct xentoollog_logger *logger,
+			xentoollog_level level, int errnoval,
+			const char *context, const char *format, va_list al)
+{
+	(void)logger, (void)level, (void)errnoval;
+	(void)context, (void)format, (void)al;
+}
+
+static void stay(struct xentoollog_logger *logger)
+{
+	(void)logger; /* it is no memory of its own */
+}
+
+static struct xentoollog_logger quiet = {
+	.vmessage = say_nothing,
+	.destroy = stay,
+};
 
 struct host_link {
 	xengnttab_handle *grants;
@@ -60,7 +83,7 @@ static int xen_open(struct host_link **out, uint32_t domid, uint32_t gref,
 		return -ENOMEM;
 	l->domid = domid;
 	*why = "/dev/xen/gntdev does not open";
-	l->grants = xengnttab_open(NULL, 0);
+	l->grants = xengnttab_open(&quiet, 0);
 	if (!l->grants)
 		goto fail;
 	*why = "the guest's ring page cannot be mapped";
@@ -69,7 +92,7 @@ static int xen_open(struct host_link **out, uint32_t domid, uint32_t gref,
 	if (!l->ring)
 		goto fail;
 	*why = "/dev/xen/evtchn does not open";
-	l->events = xenevtchn_open(NULL, 0);
+	l->events = xenevtchn_open(&quiet, 0);
 	if (!l->events)
 		goto fail;
 	*why = "the guest's event channel cannot be bound";

@@ -41,10 +41,10 @@
 
 #include "base64.h"
 
-#define JOBS_MAX 16
-#define ID_SIZE 24
+#define JOBS_MAX  16
+#define ID_SIZE	  24
 #define LINE_MAX_ 2048
-#define CHUNK 1440 /* bytes of output a line: 1920 of base64, and the head */
+#define CHUNK	  1440 /* bytes of output a line: 1920 of base64, and the head */
 
 /* klogctl(2): set the level below which messages of the kernel reach the console. */
 #define KLOG_CONSOLE_LEVEL 8
@@ -97,7 +97,8 @@ static void say(const char *line, size_t size)
 static void say_data(struct job *job, char kind, const void *data, size_t size)
 {
 	char line[LINE_MAX_];
-	int head = snprintf(line, sizeof(line), "@lab %s %u %c ", job->id, job->sent++, kind);
+	int head = snprintf(line, sizeof(line), "@lab %s %u %c ", job->id,
+			    job->sent++, kind);
 	size_t end = (size_t)head + base64_encode(line + head, data, size);
 
 	line[end++] = '\n';
@@ -137,7 +138,8 @@ static void feed(struct job *job)
 		job->input.size -= (size_t)n;
 		memmove(job->input.data, job->input.data + n, job->input.size);
 	}
-	if ((n < 0 && errno != EAGAIN && errno != EINTR) || (!job->input.size && job->input_ends))
+	if ((n < 0 && errno != EAGAIN && errno != EINTR) ||
+	    (!job->input.size && job->input_ends))
 		close_fd(&job->in);
 }
 
@@ -150,7 +152,8 @@ static void finish(struct job *job, int status)
 		;
 	while (pass_on(job, &job->err, 'e'))
 		;
-	size = snprintf(line, sizeof(line), "@lab %s %u x %d\n", job->id, job->sent, status);
+	size = snprintf(line, sizeof(line), "@lab %s %u x %d\n", job->id,
+			job->sent, status);
 	say(line, (size_t)size);
 	close_fd(&job->in);
 	close_fd(&job->out);
@@ -166,7 +169,8 @@ static void run(struct job *job)
 	sigset_t none;
 
 	append(&job->command, "", 1);
-	if (pipe2(in, O_CLOEXEC) || pipe2(out, O_CLOEXEC) || pipe2(err, O_CLOEXEC))
+	if (pipe2(in, O_CLOEXEC) || pipe2(out, O_CLOEXEC) ||
+	    pipe2(err, O_CLOEXEC))
 		abort();
 	job->pid = fork();
 	if (!job->pid) {
@@ -282,8 +286,8 @@ static void read_kernel(int kmsg)
 	if (!text || sscanf(data, "%*u,%*u,%llu", &time) != 1)
 		return;
 	text[1 + strcspn(text + 1, "\n")] = '\0';
-	size = snprintf(line, sizeof(line) - 1, "[%5llu.%06llu] %.1900s\n", time / 1000000,
-			time % 1000000, text + 1);
+	size = snprintf(line, sizeof(line) - 1, "[%5llu.%06llu] %.1900s\n",
+			time / 1000000, time % 1000000, text + 1);
 	say(line, (size_t)size);
 }
 
@@ -300,8 +304,9 @@ static void reap(int signals)
 
 		for (job = jobs; job < jobs + JOBS_MAX; job++)
 			if (job->pid == pid)
-				finish(job, WIFEXITED(status) ? WEXITSTATUS(status)
-							      : 128 + WTERMSIG(status));
+				finish(job, WIFEXITED(status)
+						    ? WEXITSTATUS(status)
+						    : 128 + WTERMSIG(status));
 	}
 }
 
@@ -311,21 +316,22 @@ static void furnish(void)
 	static const struct {
 		const char *type, *dir;
 	} mounts[] = {
-		{ "devpts", "/dev/pts" }, { "tmpfs", "/dev/shm" }, { "tmpfs", "/run" },
-		{ "tmpfs", "/tmp" },	  { "xenfs", "/proc/xen" },
+		{"devpts", "/dev/pts"}, {"tmpfs", "/dev/shm"},
+		{"tmpfs", "/run"},	{"tmpfs", "/tmp"},
+		{"xenfs", "/proc/xen"},
 	};
 	static const struct {
 		const char *to, *link;
 	} links[] = {
-		{ "/proc/self/fd", "/dev/fd" },
-		{ "/proc/self/fd/0", "/dev/stdin" },
-		{ "/proc/self/fd/1", "/dev/stdout" },
-		{ "/proc/self/fd/2", "/dev/stderr" },
+		{"/proc/self/fd", "/dev/fd"},
+		{"/proc/self/fd/0", "/dev/stdin"},
+		{"/proc/self/fd/1", "/dev/stdout"},
+		{"/proc/self/fd/2", "/dev/stderr"},
 		/* "xl shutdown" and "xl reboot" make the kernel call these. */
-		{ "/lab/poweroff", "/sbin/poweroff" },
-		{ "/lab/poweroff", "/sbin/reboot" },
+		{"/lab/poweroff", "/sbin/poweroff"},
+		{"/lab/poweroff", "/sbin/reboot"},
 	};
-	struct ifreq loopback = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	struct ifreq loopback = {.ifr_name = "lo", .ifr_flags = IFF_UP};
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	size_t i;
 
@@ -344,7 +350,9 @@ static void furnish(void)
 	chmod("/tmp", 01777);
 	ioctl(fd, SIOCSIFFLAGS, &loopback);
 	close(fd);
-	setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
+	setenv("PATH",
+	       "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+	       1);
 	setenv("HOME", "/root", 1);
 	setenv("LC_ALL", "C.UTF-8", 1);
 	setenv("TERM", "dumb", 1);
@@ -362,7 +370,8 @@ static void make_raw(void)
 
 int main(void)
 {
-	int kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC), signals;
+	int kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC),
+	    signals;
 	sigset_t set;
 
 	console = open("/dev/hvc0", O_RDWR | O_NOCTTY | O_CLOEXEC);
@@ -380,9 +389,9 @@ int main(void)
 
 	for (;;) {
 		struct pollfd fds[3 + 3 * JOBS_MAX] = {
-			{ .fd = console, .events = POLLIN },
-			{ .fd = signals, .events = POLLIN },
-			{ .fd = kmsg, .events = POLLIN },
+			{.fd = console, .events = POLLIN},
+			{.fd = signals, .events = POLLIN},
+			{.fd = kmsg, .events = POLLIN},
 		};
 		struct pollfd *fd = fds + 3;
 		struct job *job;
@@ -390,10 +399,13 @@ int main(void)
 		for (job = jobs; job < jobs + JOBS_MAX; job++, fd += 3) {
 			bool runs = job->pid;
 
-			fd[0] = (struct pollfd){ .fd = runs ? job->out : -1, .events = POLLIN };
-			fd[1] = (struct pollfd){ .fd = runs ? job->err : -1, .events = POLLIN };
-			fd[2] = (struct pollfd){ .fd = runs && job->input.size ? job->in : -1,
-						 .events = POLLOUT };
+			fd[0] = (struct pollfd){.fd = runs ? job->out : -1,
+						.events = POLLIN};
+			fd[1] = (struct pollfd){.fd = runs ? job->err : -1,
+						.events = POLLIN};
+			fd[2] = (struct pollfd){
+				.fd = runs && job->input.size ? job->in : -1,
+				.events = POLLOUT};
 		}
 		if (poll(fds, sizeof(fds) / sizeof(fds[0]), -1) < 0)
 			continue;
@@ -401,7 +413,8 @@ int main(void)
 			read_console();
 		if (fds[2].revents & POLLIN)
 			read_kernel(kmsg);
-		for (job = jobs, fd = fds + 3; job < jobs + JOBS_MAX; job++, fd += 3) {
+		for (job = jobs, fd = fds + 3; job < jobs + JOBS_MAX;
+		     job++, fd += 3) {
 			if (fd[0].revents)
 				pass_on(job, &job->out, 'o');
 			if (fd[1].revents)

@@ -29,12 +29,16 @@
 #include "base64.h"
 #include "xs.h"
 
-#define LOG_DIR "/var/log/xen"
+#define LOG_DIR	  "/var/log/xen"
 #define LINE_SIZE 4096
-#define ASK_CHUNK 660 /* bytes a line: 880 of base64; the console's ring takes 1 KiB */
-#define POLL_MS 1000  /* between looks at a guest that says nothing */
+#define ASK_CHUNK                                                              \
+	660 /* bytes a line: 880 of base64; the console's ring takes 1 KiB */
+#define POLL_MS 1000 /* between looks at a guest that says nothing */
 
-enum { STATUS_TIME = 124, STATUS_FAILED = 125 };
+enum {
+	STATUS_TIME = 124,
+	STATUS_FAILED = 125
+};
 
 struct log {
 	int fd;
@@ -62,12 +66,16 @@ static bool find_tty(const char *name)
 	int size = xs_request(XS_DIRECTORY, 0, "/local/domain", 14, domains), i;
 
 	for (i = 0; i < size; i += (int)strlen(domains + i) + 1) {
-		int n = snprintf(path, sizeof(path), "/local/domain/%s/name", domains + i);
+		int n = snprintf(path, sizeof(path), "/local/domain/%s/name",
+				 domains + i);
 
-		if (xs_request(XS_READ, 0, path, (size_t)n + 1, reply) < 0 || strcmp(reply, name))
+		if (xs_request(XS_READ, 0, path, (size_t)n + 1, reply) < 0 ||
+		    strcmp(reply, name))
 			continue;
-		n = snprintf(path, sizeof(path), "/local/domain/%s/console/tty", domains + i);
-		if (xs_request(XS_READ, 0, path, (size_t)n + 1, reply) < 0 || !reply[0])
+		n = snprintf(path, sizeof(path), "/local/domain/%s/console/tty",
+			     domains + i);
+		if (xs_request(XS_READ, 0, path, (size_t)n + 1, reply) < 0 ||
+		    !reply[0])
 			return false;
 		snprintf(path_tty, sizeof(path_tty), "%s", reply);
 		return true;
@@ -91,7 +99,7 @@ static bool open_tty(const char *name)
 /* Opens the logs of a guest's console at an offset; at their end if it is negative. */
 static void open_logs(const char *name, long long offset)
 {
-	static const char *const suffix[] = { "", "--incoming" };
+	static const char *const suffix[] = {"", "--incoming"};
 	char path[256];
 	size_t i;
 
@@ -99,7 +107,8 @@ static void open_logs(const char *name, long long offset)
 		if (i || logs[i].fd > 0)
 			if (logs[i].fd > 0)
 				continue;
-		snprintf(path, sizeof(path), LOG_DIR "/guest-%s%s.log", name, suffix[i]);
+		snprintf(path, sizeof(path), LOG_DIR "/guest-%s%s.log", name,
+			 suffix[i]);
 		logs[i].fd = open(path, O_RDONLY | O_CLOEXEC);
 		if (logs[i].fd >= 0 && offset < 0)
 			lseek(logs[i].fd, 0, SEEK_END);
@@ -117,7 +126,7 @@ static bool ask(char verb, const void *data, size_t size, long long until)
 
 	line[left++] = '\n';
 	while (left) {
-		struct pollfd fd = { .fd = tty, .events = POLLOUT };
+		struct pollfd fd = {.fd = tty, .events = POLLOUT};
 		ssize_t n = write(tty, p, left);
 
 		if (n > 0) {
@@ -127,7 +136,8 @@ static bool ask(char verb, const void *data, size_t size, long long until)
 		}
 		if (n < 0 && errno != EAGAIN && errno != EINTR)
 			return false;
-		if (now_ms() > until || poll(&fd, 1, 10) < 0 || fd.revents & POLLHUP)
+		if (now_ms() > until || poll(&fd, 1, 10) < 0 ||
+		    fd.revents & POLLHUP)
 			return false;
 	}
 	return true;
@@ -169,16 +179,19 @@ static int take(const char *line, bool wait_ready)
 
 	if (wait_ready)
 		return strcmp(line, "@lab ready") ? -1 : 0;
-	if (sscanf(line, "@lab %23s %u %c %4095s", its_id, &number, &kind, text) < 3 ||
+	if (sscanf(line, "@lab %23s %u %c %4095s", its_id, &number, &kind,
+		   text) < 3 ||
 	    strcmp(its_id, id))
 		return -1;
 	if (number != seen++)
-		errx(STATUS_FAILED, "the console lost line %u of the output", seen - 1);
+		errx(STATUS_FAILED, "the console lost line %u of the output",
+		     seen - 1);
 	if (kind == 'x')
 		return atoi(text);
 	size = base64_decode(data, text);
 	if (size < 0)
-		errx(STATUS_FAILED, "the console garbled line %u of the output", number);
+		errx(STATUS_FAILED, "the console garbled line %u of the output",
+		     number);
 	put(kind == 'e' ? STDERR_FILENO : STDOUT_FILENO, data, (size_t)size);
 	return -1;
 }
@@ -196,7 +209,8 @@ static int follow(struct log *log, bool wait_ready)
 				continue;
 			if (data[i] != '\n') {
 				log->line[log->length] = data[i];
-				log->length += log->length < sizeof(log->line) - 1;
+				log->length +=
+					log->length < sizeof(log->line) - 1;
 				continue;
 			}
 			log->line[log->length] = '\0';
@@ -214,6 +228,16 @@ static int usage(void)
 	fprintf(stderr, "usage: guest-run [-i] NAME SECONDS COMMAND\n"
 			"       guest-run -r OFFSET NAME SECONDS\n");
 	return STATUS_FAILED;
+}
+
+/* Give the guest COMMAND to run, with standard input to come or without. */
+static void send_command(const char *name, const char *command, bool input,
+			 long long until)
+{
+	snprintf(id, sizeof(id), "%d.%lld", getpid(), now_ms());
+	if (!ask_all('c', command, strlen(command), until) ||
+	    !ask('r', "", 0, until) || (!input && !ask('q', "", 0, until)))
+		errx(STATUS_FAILED, "%s does not listen", name);
 }
 
 int main(int argc, char **argv)
@@ -245,19 +269,13 @@ int main(int argc, char **argv)
 		errx(STATUS_FAILED, "no guest %s with a console", name);
 
 	more = input;
-	if (!wait_ready) {
-		const char *command = argv[optind + 2];
-
-		snprintf(id, sizeof(id), "%d.%lld", getpid(), now_ms());
-		if (!ask_all('c', command, strlen(command), until) || !ask('r', "", 0, until) ||
-		    (!input && !ask('q', "", 0, until)))
-			errx(STATUS_FAILED, "%s does not listen", name);
-	}
+	if (!wait_ready)
+		send_command(name, argv[optind + 2], input, until);
 	for (;;) {
 		struct pollfd fds[3] = {
-			{ .fd = notify, .events = POLLIN },
-			{ .fd = tty },
-			{ .fd = more ? STDIN_FILENO : -1, .events = POLLIN },
+			{.fd = notify, .events = POLLIN},
+			{.fd = tty},
+			{.fd = more ? STDIN_FILENO : -1, .events = POLLIN},
 		};
 		char data[4096];
 		long long left;
@@ -279,7 +297,8 @@ int main(int argc, char **argv)
 			ssize_t n = read(STDIN_FILENO, data, ASK_CHUNK);
 
 			more = n > 0;
-			if (!(more ? ask('i', data, (size_t)n, until) : ask('q', "", 0, until)))
+			if (!(more ? ask('i', data, (size_t)n, until)
+				   : ask('q', "", 0, until)))
 				errx(STATUS_FAILED, "%s does not listen", name);
 		}
 		if (fds[1].revents & (POLLHUP | POLLERR)) {

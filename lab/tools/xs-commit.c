@@ -67,7 +67,8 @@ int main(void)
 	ssize_t n;
 	int tries;
 
-	while (count < LINES_MAX && (n = getline(&lines[count], &room, stdin)) > 0) {
+	while (count < LINES_MAX &&
+	       (n = getline(&lines[count], &room, stdin)) > 0) {
 		if (lines[count][n - 1] == '\n')
 			lines[count][n - 1] = '\0';
 		count++;
@@ -86,7 +87,8 @@ int main(void)
 		transaction = (uint32_t)strtoul(reply, NULL, 10);
 		for (i = 0; i < count && !bad; i++)
 			bad = apply(transaction, lines[i]);
-		if (xs_request(XS_TRANSACTION_END, transaction, bad ? "F" : "T", 2, reply) >= 0)
+		if (xs_request(XS_TRANSACTION_END, transaction, bad ? "F" : "T",
+			       2, reply) >= 0)
 			return bad ? 1 : 0;
 		if (strcmp(reply, "EAGAIN"))
 			errx(1, "transaction end: %s", reply);

@@ -31,6 +31,7 @@ void xs_connect(void);
  * One request. The reply's payload is left in reply, which has room for XS_PAYLOAD_MAX + 1 bytes,
  * with a NUL behind it. Returns its size, or -1 with the error's name, "EAGAIN", in reply.
  */
-int xs_request(enum xs_type type, uint32_t transaction, const void *data, size_t size, char *reply);
+int xs_request(enum xs_type type, uint32_t transaction, const void *data,
+	       size_t size, char *reply);
 
 #endif
