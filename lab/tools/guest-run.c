@@ -290,9 +290,8 @@ int main(int argc, char **argv)
 		if (left <= 0)
 			break;
 		poll(fds, 3, (int)(left < POLL_MS ? left : POLL_MS));
-		if (fds[0].revents)
-			while (read(notify, data, sizeof(data)) > 0)
-				;
+		while (fds[0].revents && read(notify, data, sizeof(data)) > 0)
+			;
 		if (fds[2].revents) {
 			ssize_t n = read(STDIN_FILENO, data, ASK_CHUNK);
 
