@@ -43,6 +43,7 @@ struct scsi_back {
 	struct ring_back ring;
 	uint32_t segs_max;
 	bool closed, broken;
+	bool owed; /* the guest waits for an event that was not sent yet */
 	uint32_t inflight; /* tags in RUNNING */
 	struct tag tags[SCSI_BACK_TAGS];
 	struct scsi_back_fetch fetch[SCSI_BACK_TAGS * WIRE_SCSI_SEGS];
@@ -381,9 +382,16 @@ int scsi_back_poll(struct scsi_back *b, uint32_t budget)
 	fetch_all(b, taken, n, pieces);
 	for (i = 0; i < n; i++)
 		start(b, taken[i]);
-	if (ring_back_push(&b->ring))
-		b->ops->notify(b->host);
+	b->owed |= ring_back_push(&b->ring);
 	return (int)n;
+}
+
+void scsi_back_flush(struct scsi_back *b)
+{
+	if (!b->owed || b->broken)
+		return;
+	b->owed = false;
+	b->ops->notify(b->host);
 }
 
 /* Tag DONE has been answered: let go on whoever waited for it. */

@@ -114,10 +114,18 @@ int scsi_back_init(struct scsi_back **out, void *mem, size_t len,
 		   void *host) XPV_MUST_CHECK;
 
 /*
- * Take at most BUDGET requests, submit them, push all responses, and notify at
- * most once. Returns how many were taken; XPV_EPROTO when the ring is broken.
+ * Take at most BUDGET requests, submit them, and push all responses. Returns
+ * how many were taken; XPV_EPROTO when the ring is broken. Whether the guest
+ * has to be notified is decided here, once; scsi_back_flush() does it.
  */
 int scsi_back_poll(struct scsi_back *b, uint32_t budget) XPV_MUST_CHECK;
+
+/*
+ * Send the notification that the polls since the last flush have found to be
+ * due, if any. A host that polls again at once may leave it for later, so that
+ * one event tells of several batches; it must come before the host sleeps.
+ */
+void scsi_back_flush(struct scsi_back *b);
 
 /*
  * The command with TAG has ended with RES (RESET: host OK means it succeeded).

@@ -67,8 +67,9 @@ void uring_submit(struct uring *u, bool wait)
 
 	if (!wait && u->queued == 0)
 		return;
+	/* Without waiting, too, take along what ends at once. */
 	r = wait ? io_uring_submit_and_wait(&u->ring, 1)
-		 : io_uring_submit(&u->ring);
+		 : io_uring_submit_and_get_events(&u->ring);
 	u->enters++;
 	/* Everything else would be an entry of ours that makes no sense. */
 	assert(r >= 0 || r == -EINTR || r == -EAGAIN || r == -EBUSY);

@@ -277,6 +277,7 @@ void queue_settle(struct queue *q)
 	uint32_t i = 0;
 
 	if (q->closing && scsi_back_inflight(q->engine) == 0) {
+		scsi_back_flush(q->engine);
 		ring_free(q);
 		q->closing = false;
 		if (q->close_cookie)

@@ -68,7 +68,10 @@ struct queue {
 	struct host_copy copy[HOST_COPY_MAX];
 	struct slot *owner[HOST_COPY_MAX]; /* whose piece copy[i] is */
 	/* polling before sleep */
-	uint64_t poll_ns;
+	uint64_t poll_ns, poll_max, hold_ns;
+	uint32_t untold; /* responses since the guest was last notified */
+	uint32_t depth;	 /* the most it kept in flight lately */
+	uint64_t untold_since;
 };
 
 /* Handle what is in the mailbox. */

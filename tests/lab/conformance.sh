@@ -16,7 +16,7 @@ SUITES=$(iscsi-test-cu -l | sed -n 's/^ALL\.\([^.]*\)$/\1/p' | grep -vE '^(iSCSI
 # In dom0 and in the guest.
 run_suites='for s in $SUITES; do
 	echo "== $s"
-	timeout 120 iscsi-test-cu -d -n -t ALL.$s $NODE 2>&1 </dev/null
+	timeout 300 iscsi-test-cu -d -v -t ALL.$s $NODE 2>&1 </dev/null
 	echo "== status $?"
 done'
 
@@ -38,6 +38,13 @@ results() {
 	/^ *[0-9]+\. .*\.c:[0-9]+/ { failed = 1; if (why == "") why = $0 }
 	END { flush() }' "$1"
 }
+
+# Failures that are the tool's own, each with its reason.
+declare -A KNOWN=(
+	[GetLBAStatus.UnmapSingle]="asks for LBA i+1 and wants i+8 back where a physical block has 8 logical ones"
+	[WriteSame10.UnmapUntilEnd]="sends blocks of 0xff with UNMAP and wants zeroes: SBC-3 5.52 has them written"
+	[WriteSame16.UnmapUntilEnd]="sends blocks of 0xff with UNMAP and wants zeroes: SBC-3 5.52 has them written"
+)
 
 daemon_start || bail "xenpvd starts"
 guest_start g type=pv memory=512 || bail "the guest starts"
@@ -71,7 +78,13 @@ while read -r test result why; do
 	case $result in
 	pass) tap_result 0 "$test" ;;
 	skip) echo "ok $((++tap_count)) - $test # SKIP $why" ;;
-	*) tap_result 1 "$test: $why" ;;
+	*)
+		if [[ -v KNOWN[$test] ]]; then
+			echo "ok $((++tap_count)) - $test # SKIP the tool: ${KNOWN[$test]}"
+		else
+			tap_result 1 "$test: $why"
+		fi
+		;;
 	esac
 done <"$OUT/xenpv.results"
 is "no test that scsi_debug passes is failed or skipped" \

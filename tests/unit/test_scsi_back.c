@@ -210,6 +210,9 @@ static void test_one_command(void **state)
 	assert_null(response(w)); /* published by the poll */
 	assert_true(scsi_back_has_work(w->b));
 	assert_int_equal(scsi_back_poll(w->b, 16), 0);
+	assert_int_equal(w->notifies, 0);
+	scsi_back_flush(w->b);
+	scsi_back_flush(w->b); /* once */
 	assert_int_equal(w->notifies, 1);
 	rsp = response(w);
 	assert_non_null(rsp);
@@ -236,6 +239,8 @@ static void test_batch(void **state)
 		good(w, w->cmd[i].tag);
 	w->ring->rsp_event = 1;
 	assert_int_equal(scsi_back_poll(w->b, 16), 0);
+	assert_int_equal(scsi_back_poll(w->b, 16), 0); /* owed all the same */
+	scsi_back_flush(w->b);
 	assert_int_equal(w->notifies, 1);
 	for (i = 16; i-- > 0;)
 		expect(w, (uint16_t)i, 0);
