@@ -70,4 +70,5 @@ for type in $GUESTS; do
 	xl destroy b$type
 done
 kernel_version=$(uname -r)
-echo "Xen $(xl info | sed -n 's/^xen_version *: //p'), Linux $kernel_version in dom0 and guest" >"$OUT/where.txt"
+echo "Xen $(xl info | sed -n 's/^xen_version *: //p') on $(xl info | sed -n 's/^nr_cpus *: //p') processor(s)," \
+	"Linux $kernel_version in dom0 ($(nproc) virtual processors) and guest (1)" >"$OUT/where.txt"

@@ -12,6 +12,15 @@
 
 #include "worker/queue_impl.h"
 
+/*
+ * MAXIMUM TRANSFER LENGTH, bytes. The stock Linux frontend has 128 segments
+ * and lets the block layer fill 127 pages, but counts a page more for every
+ * piece of a buffer that begins inside a page: a large write of a file system
+ * with small blocks then fails in the guest ("Unable to map request_buffer"),
+ * and its data is lost. With half of the pages each may cost two.
+ */
+#define TRANSFER_MAX (64 * WIRE_PAGE_SIZE)
+
 static void reply(struct queue *q, uint32_t cookie, int rc, const char *text)
 {
 	struct proto_msg msg = {
@@ -141,9 +150,7 @@ static int lun_open(struct queue *q, const struct proto_lun *p, int fd,
 		.block_size = p->block_size,
 		.phys_size = p->phys_size,
 		.discard_granularity = p->discard_granularity,
-		/* what a guest can send with the segments it was offered;
-		 * unaligned buffers need one segment more */
-		.max_transfer = (PROTO_SEGS_MAX - 1) * WIRE_PAGE_SIZE,
+		.max_transfer = TRANSFER_MAX,
 		.read_only = p->flags & PROTO_LUN_READ_ONLY,
 		.discard = p->flags & PROTO_LUN_DISCARD,
 		.zero = p->flags & PROTO_LUN_ZERO,

@@ -60,11 +60,11 @@ read=$(guest_run web 60 "$FIO --rw=read --verify=crc32c" | figure)
 guest_stop web
 cat <<END
 
-  guest 'web'                      Xen $(xl info | sed -n 's/^xen_version *: //p')                       dom0
-  +------------------+    requests, grants, events    +------------------------------+
-  | ext4 on ${disk}1 |  ---------------------------->  | xenpv-worker -> disk.img      |
-  | sd, xen-scsifront|  <----------------------------  | xenpvd (xenstore, policy)     |
-  +------------------+                                +------------------------------+
+  guest 'web'                                                dom0
+  +-------------------+    requests, grants, events    +-----------------------------+
+  | ext4 on $(printf %-9s "${disk}1") |  --------------------------->  | xenpv-worker -> disk.img    |
+  | sd, xen-scsifront |  <---------------------------  | xenpvd (xenstore, policy)   |
+  +-------------------+                                +-----------------------------+
 
   in dom0, xenpv scsi-list web:
 $(indent "$luns")

@@ -13,18 +13,20 @@ used() {
 	du -k "$1" | cut -f 1
 }
 
-# filesystem GUEST DISK: partition, file system, a file that is there again after a mount.
+# filesystem GUEST DISK: partition, file system, a file that is there again after a mount. Blocks of
+# 1 KiB and a file of several MiB: writes whose buffers begin inside a page, as long as they get.
 filesystem() {
 	guest_run "$1" 120 "set -e
 		echo ',,L' | sfdisk -q --no-reread /dev/$2
 		blockdev --rereadpt /dev/$2 || true
 		udevadm settle 2>/dev/null || true
 		for i in 1 2 3 4 5 6 7 8 9 10; do [ -b /dev/${2}1 ] && break; sleep 0.2; done
-		mkfs.ext4 -q -F /dev/${2}1
+		mkfs.ext4 -q -F -b 1024 /dev/${2}1
 		mkdir -p /mnt/t; mount /dev/${2}1 /mnt/t
-		seq 200000 >/mnt/t/numbers; sync; md5sum /mnt/t/numbers >/tmp/sum
+		seq 1000000 >/mnt/t/numbers; sync; md5sum /mnt/t/numbers >/tmp/sum
 		umount /mnt/t; mount /dev/${2}1 /mnt/t
-		md5sum -c /tmp/sum; umount /mnt/t; e2fsck -fn /dev/${2}1"
+		md5sum -c /tmp/sum; umount /mnt/t; e2fsck -fn /dev/${2}1
+		! dmesg | grep -E 'I/O error|Unable to map'"
 }
 
 FIO="fio --name=v --ioengine=libaio --direct=1 --verify=crc32c --verify_fatal=1 --iodepth=8 \
@@ -46,7 +48,7 @@ inquiry() {
 				tr -s ' \\n' '\\n\\n' | sed '/^\$/d' | tail -n +5); do
 			sg_vpd --page=0x\$page /dev/$2
 		done
-		sg_vpd --page=sv /dev/$2 | wc -l"
+		sg_vpd --page=sv /dev/$2"
 }
 
 # luns GUEST SG: REPORT LUNS with every buffer size; more than a page crashes dom0 with the kernel's

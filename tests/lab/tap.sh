@@ -47,6 +47,11 @@ like() {
 	return $rc
 }
 
+# say TEXT: the lab's own words are no results.
+say() {
+	echo "# $*"
+}
+
 # note TEXT: for people.
 note() {
 	echo "# $*"
