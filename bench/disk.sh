@@ -67,7 +67,9 @@ for type in $GUESTS; do
 		done
 	done
 	xenpv status | tee "$OUT/status-$type.txt"
+	domain=$(guest_id b$type)
 	xl destroy b$type
+	kernel_vscsi_forget "$domain"
 done
 kernel_version=$(uname -r)
 echo "Xen $(xl info | sed -n 's/^xen_version *: //p') on $(xl info | sed -n 's/^nr_cpus *: //p') processor(s)," \
