@@ -31,14 +31,42 @@ int ring_back_init(struct ring_back *r, void *shared, uint32_t pages,
 	return 0;
 }
 
-/* The slot that index I falls into. */
-static volatile uint32_t *slot(const struct ring_back *r, uint32_t i)
+/* The slot that index I falls into, in a ring of SLOTS slots. */
+static volatile uint32_t *slot(volatile struct wire_ring *shared,
+			       uint32_t slots, uint32_t slot_size, uint32_t i)
 {
-	volatile uint32_t *words = (volatile void *)r->shared;
-	uint32_t offs =
-		WIRE_RING_SLOTS_OFFS + (i & (r->slots - 1)) * r->slot_size;
+	volatile uint32_t *words = (volatile void *)shared;
+	uint32_t offs = WIRE_RING_SLOTS_OFFS + (i & (slots - 1)) * slot_size;
 
 	return words + offs / sizeof(uint32_t);
+}
+
+/* Copy a whole slot. Volatile: each word is fetched once, whatever follows. */
+static void read_slot(const volatile uint32_t *from, void *copy, uint32_t size)
+{
+	uint8_t *to = copy;
+	uint32_t i, word;
+
+	for (i = 0; i < size / sizeof(word); i++) {
+		word = from[i];
+		xpv_copy(to + i * sizeof(word), &word, sizeof(word));
+	}
+}
+
+/* Fill a whole slot: LEN bytes, then zeros, so that nothing old is told. */
+static void write_slot(volatile uint32_t *to, const void *data, uint32_t len,
+		       uint32_t size)
+{
+	const uint8_t *from = data;
+	uint32_t i, word;
+
+	XPV_ASSERT(len <= size && len % sizeof(word) == 0);
+	for (i = 0; i < size / sizeof(word); i++) {
+		word = 0;
+		if (i < len / sizeof(word))
+			xpv_copy(&word, from + i * sizeof(word), sizeof(word));
+		to[i] = word;
+	}
 }
 
 int ring_back_pending(struct ring_back *r)
@@ -58,32 +86,17 @@ int ring_back_pending(struct ring_back *r)
 
 void ring_back_take(struct ring_back *r, void *copy)
 {
-	const volatile uint32_t *from = slot(r, r->req_cons);
-	uint8_t *to = copy;
-	uint32_t i, word;
-
 	XPV_ASSERT(r->req_cons - r->rsp_prod < r->slots);
-	for (i = 0; i < r->slot_size / sizeof(word); i++) {
-		word = from[i]; /* volatile: fetched once, whatever follows */
-		xpv_copy(to + i * sizeof(word), &word, sizeof(word));
-	}
+	read_slot(slot(r->shared, r->slots, r->slot_size, r->req_cons), copy,
+		  r->slot_size);
 	r->req_cons++;
 }
 
 void ring_back_put(struct ring_back *r, const void *rsp, uint32_t len)
 {
-	volatile uint32_t *to = slot(r, r->rsp_prod);
-	const uint8_t *from = rsp;
-	uint32_t i, word;
-
-	XPV_ASSERT(len <= r->slot_size && len % sizeof(word) == 0);
 	XPV_ASSERT(r->req_cons != r->rsp_prod); /* one answer per request */
-	for (i = 0; i < r->slot_size / sizeof(word); i++) {
-		word = 0;
-		if (i < len / sizeof(word))
-			xpv_copy(&word, from + i * sizeof(word), sizeof(word));
-		to[i] = word;
-	}
+	write_slot(slot(r->shared, r->slots, r->slot_size, r->rsp_prod), rsp,
+		   len, r->slot_size);
 	r->rsp_prod++;
 }
 
@@ -112,4 +125,88 @@ bool ring_back_arm(struct ring_back *r)
 bool ring_back_has_work(const struct ring_back *r)
 {
 	return xpv_load32(&r->shared->req_prod) != r->req_cons;
+}
+
+int ring_front_init(struct ring_front *r, void *shared, uint32_t pages,
+		    uint32_t slot_size)
+{
+	uint32_t slots = ring_slots(pages, slot_size);
+
+	if (slots == 0 || slot_size % sizeof(uint32_t) != 0)
+		return XPV_EINVAL;
+	xpv_zero(shared, (size_t)pages * WIRE_PAGE_SIZE);
+	xpv_zero(r, sizeof(*r));
+	r->shared = shared;
+	r->slots = slots;
+	r->slot_size = slot_size;
+	xpv_store32(&r->shared->req_event, 1);
+	xpv_store32(&r->shared->rsp_event, 1);
+	return 0;
+}
+
+uint32_t ring_front_room(const struct ring_front *r)
+{
+	return r->slots - (r->req_prod - r->rsp_cons);
+}
+
+void ring_front_put(struct ring_front *r, const void *req, uint32_t len)
+{
+	XPV_ASSERT(ring_front_room(r) > 0);
+	write_slot(slot(r->shared, r->slots, r->slot_size, r->req_prod), req,
+		   len, r->slot_size);
+	r->req_prod++;
+}
+
+bool ring_front_push(struct ring_front *r)
+{
+	uint32_t old = r->req_seen;
+	uint32_t event;
+
+	if (old == r->req_prod)
+		return false;
+	xpv_store32(&r->shared->req_prod, r->req_prod);
+	r->req_seen = r->req_prod;
+	/* The backend sets req_event and then looks at req_prod. */
+	xpv_mb();
+	event = xpv_load32(&r->shared->req_event);
+	return r->req_prod - event < r->req_prod - old;
+}
+
+bool ring_front_seen(const struct ring_front *r, uint32_t index)
+{
+	return r->req_prod - index > r->req_prod - r->req_seen;
+}
+
+void ring_front_relayout(struct ring_front *r, uint32_t slot_size)
+{
+	XPV_ASSERT(r->req_prod == r->rsp_cons && slot_size <= r->slot_size);
+	r->slot_size = slot_size;
+}
+
+int ring_front_pending(const struct ring_front *r)
+{
+	uint32_t n = xpv_load32(&r->shared->rsp_prod) - r->rsp_cons;
+
+	/* What it has not seen yet it cannot have answered. */
+	return n > r->req_seen - r->rsp_cons ? XPV_EPROTO : (int)n;
+}
+
+void ring_front_take(struct ring_front *r, void *copy)
+{
+	XPV_ASSERT(r->rsp_cons != r->req_seen);
+	read_slot(slot(r->shared, r->slots, r->slot_size, r->rsp_cons), copy,
+		  r->slot_size);
+	r->rsp_cons++;
+}
+
+bool ring_front_arm(struct ring_front *r)
+{
+	xpv_store32(&r->shared->rsp_event, r->rsp_cons + 1);
+	xpv_mb();
+	return ring_front_has_work(r);
+}
+
+bool ring_front_has_work(const struct ring_front *r)
+{
+	return xpv_load32(&r->shared->rsp_prod) != r->rsp_cons;
 }

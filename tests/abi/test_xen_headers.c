@@ -12,12 +12,16 @@
 #include <xen/xen.h>
 
 #include <xen/grant_table.h>
+#include <xen/io/blkif.h>
+#include <xen/io/protocols.h>
 #include <xen/io/ring.h>
 #include <xen/io/vscsiif.h>
 #include <xen/io/xenbus.h>
 #include <xen/io/xs_wire.h>
 
+#include "core/blk_abi.h"
 #include "core/xs.h"
+#include "tests/abi/same.h"
 #include "wire/bus.h"
 #include "wire/ring.h"
 #include "wire/scsi.h"
@@ -32,14 +36,6 @@ static unsigned int compared;
 		printf("%s = %s = %llu\n", #ours, #theirs,                     \
 		       (unsigned long long)(theirs));                          \
 		compared++;                                                    \
-	} while (0)
-
-#define SAME_SIZE(ours, theirs) SAME(sizeof(ours), sizeof(theirs))
-
-#define SAME_FIELD(ours, theirs, a, b)                                         \
-	do {                                                                   \
-		SAME(offsetof(ours, a), offsetof(theirs, b));                  \
-		SAME(sizeof(((ours *)0)->a), sizeof(((theirs *)0)->b));        \
 	} while (0)
 
 static void ring(void)
@@ -132,6 +128,43 @@ static void scsi_structs(void)
 	SAME(sizeof(((struct wire_scsi_seg *)0)->gref), sizeof(grant_ref_t));
 }
 
+static void blk(void)
+{
+	SAME_BLK(64);
+	SAME(WIRE_BLK_OP_READ, BLKIF_OP_READ);
+	SAME(WIRE_BLK_OP_WRITE, BLKIF_OP_WRITE);
+	SAME(WIRE_BLK_OP_WRITE_BARRIER, BLKIF_OP_WRITE_BARRIER);
+	SAME(WIRE_BLK_OP_FLUSH, BLKIF_OP_FLUSH_DISKCACHE);
+	SAME(WIRE_BLK_OP_RESERVED_1, BLKIF_OP_RESERVED_1);
+	SAME(WIRE_BLK_OP_DISCARD, BLKIF_OP_DISCARD);
+	SAME(WIRE_BLK_OP_INDIRECT, BLKIF_OP_INDIRECT);
+	SAME(WIRE_BLK_RSP_OKAY, BLKIF_RSP_OKAY);
+	SAME(WIRE_BLK_RSP_ERROR, BLKIF_RSP_ERROR);
+	SAME(WIRE_BLK_RSP_EOPNOTSUPP, BLKIF_RSP_EOPNOTSUPP);
+	SAME(WIRE_BLK_SEGS, BLKIF_MAX_SEGMENTS_PER_REQUEST);
+	SAME(WIRE_BLK_INDIRECT_PAGES, BLKIF_MAX_INDIRECT_PAGES_PER_REQUEST);
+	SAME(WIRE_BLK_DISCARD_SECURE, BLKIF_DISCARD_SECURE);
+	SAME(WIRE_BLK_INFO_CDROM, VDISK_CDROM);
+	SAME(WIRE_BLK_INFO_REMOVABLE, VDISK_REMOVABLE);
+	SAME(WIRE_BLK_INFO_READONLY, VDISK_READONLY);
+	SAME((int)BLK_ABI_NATIVE, (int)BLK_ABI_64);
+}
+
+/* Texts cannot be compared by the compiler. */
+static int same_text(const char *ours, const char *theirs)
+{
+	printf("%s, %s\n", ours, theirs);
+	compared++;
+	return strcmp(ours, theirs) != 0;
+}
+
+static int blk_protocols(void)
+{
+	return same_text(WIRE_BLK_PROTO_X86_32, XEN_IO_PROTO_ABI_X86_32) ||
+	       same_text(WIRE_BLK_PROTO_X86_64, XEN_IO_PROTO_ABI_X86_64) ||
+	       same_text(WIRE_BLK_PROTO_ARM, XEN_IO_PROTO_ABI_ARM);
+}
+
 static void bus(void)
 {
 	SAME(WIRE_BUS_UNKNOWN, (unsigned int)XenbusStateUnknown);
@@ -208,21 +241,15 @@ static void xs_layout(void)
 	SAME(WIRE_XS_ERROR_PROTO, XENSTORE_ERROR_PROTO);
 }
 
-/* Texts cannot be compared by the compiler. */
 static int xs_errors(void)
 {
-	const size_t n = sizeof(xsd_errors) / sizeof(xsd_errors[0]);
 	size_t i;
 
 	SAME((size_t)XS_ERR_COUNT, sizeof(xsd_errors) / sizeof(xsd_errors[0]));
-	for (i = 0; i < n; i++) {
-		const char *ours = xs_err_name((enum xs_err)i);
-
-		printf("error %zu: %s, %s\n", i, ours, xsd_errors[i].errstring);
-		if (strcmp(ours, xsd_errors[i].errstring) != 0)
+	for (i = 0; i < XS_ERR_COUNT; i++)
+		if (same_text(xs_err_name((enum xs_err)i),
+			      xsd_errors[i].errstring))
 			return 1;
-		compared++;
-	}
 	return 0;
 }
 
@@ -236,7 +263,8 @@ int main(void)
 	bus();
 	xs_types();
 	xs_layout();
-	rc = xs_errors();
+	blk();
+	rc = xs_errors() || blk_protocols();
 	printf("%u comparisons\n", compared);
 	return rc;
 }
