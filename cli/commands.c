@@ -11,9 +11,13 @@
 #include "wire/port.h"
 
 const struct cli_option global_options[] = {
-	{"help", 'h', NULL, "show this list, or a command's help"},
-	{"verbose", 'v', NULL, "say on stderr what is being done"},
-	{"version", 'V', NULL, "show the version"},
+	[GLOBAL_HELP] = {"help", 'h', NULL,
+			 "show this list, or a command's help"},
+	[GLOBAL_HOST] = {"host", 0, "HOST",
+			 "xen, or local:DIR, which needs no Xen"},
+	[GLOBAL_VERBOSE] = {"verbose", 'v', NULL,
+			    "say on stderr what is being done"},
+	[GLOBAL_VERSION] = {"version", 'V', NULL, "show the version"},
 	{0},
 };
 
@@ -32,6 +36,17 @@ static const struct cli_option detach_options[] = {
 			    "how long to wait (30); then the guest keeps it"},
 	[DETACH_FORCE] = {"force", 'f', NULL,
 			  "take it from a guest that does not answer"},
+	{0},
+};
+
+static const struct cli_option guest_options[] = {
+	[GUEST_ATTACH] =
+		{"attach", 'a', "PDEV,VDEV[,OPTION...]",
+		 "local host: scsi-attach this first; may be repeated"},
+	[GUEST_COMMAND] = {"command", 'c', "COMMAND",
+			   "run this; may be repeated; else standard input"},
+	[GUEST_KEEP_GOING] = {"keep-going", 'k', NULL,
+			      "go on after a command that fails"},
 	{0},
 };
 
@@ -90,6 +105,25 @@ const struct command commands[] = {
 		.args_max = -1,
 		.option = list_options,
 		.run = scsi_list,
+	},
+	{
+		.name = "guest",
+		.args = "[NAME]",
+		.summary = "be a guest, and use its SCSI devices",
+		.details =
+			"NAME    the new guest of a local host; on Xen it is "
+			"the domain this runs in\n"
+			"COMMAND wait list inquiry read write verify bench cdb "
+			"reset abort timeout echo sleep help;\n"
+			"        'xenpv guest -c help' explains them\n"
+			"\n"
+			"Example: xenpv --host local:/tmp/h guest web \\\n"
+			"           -a disk.img,0:0:0:0 -c 'verify 0:0:0:0 16M' "
+			"-c 'bench 0:0:0:0'\n",
+		.args_min = 0,
+		.args_max = 1,
+		.option = guest_options,
+		.run = guest_command,
 	},
 	{
 		.name = "status",
@@ -165,7 +199,9 @@ void command_help(const struct command *command, FILE *f)
 
 void commands_help(FILE *f)
 {
-	fputs("Usage: xenpv [-v] COMMAND [options] [arguments]\n\n", f);
+	fputs("Usage: xenpv [--host HOST] [-v] COMMAND [options] "
+	      "[arguments]\n\n",
+	      f);
 	fputs("SCSI devices for Xen guests. Commands:\n\n", f);
 	for (const struct command *c = commands; c->name; c++)
 		fprintf(f, "  %-12s  %s\n", c->name, c->summary);
@@ -198,6 +234,52 @@ static int check_count(const struct command *command, int n)
 		   n < command->args_min ? "too few" : "too many", usage,
 		   command->name);
 	return -EINVAL;
+}
+
+/* The option that the word ARG is, and its argument if that is in ARG too. */
+static const struct cli_option *global_find(const char *arg, const char **value)
+{
+	size_t len = strcspn(arg, "=");
+
+	*value = NULL;
+	for (const struct cli_option *o = global_options; o->name; o++) {
+		if (o->letter && arg[1] == o->letter && !arg[2])
+			return o;
+		if (arg[1] != '-' || strlen(o->name) + 2 != len ||
+		    strncmp(arg + 2, o->name, len - 2))
+			continue;
+		if (arg[len] && !o->arg)
+			return NULL;
+		*value = arg[len] ? arg + len + 1 : NULL;
+		return o;
+	}
+	return NULL;
+}
+
+int global_args(int argc, char **argv, const char **option)
+{
+	int i;
+
+	for (i = 1; i < argc && argv[i][0] == '-'; i++) {
+		const char *value;
+		const struct cli_option *o = global_find(argv[i], &value);
+
+		if (!o) {
+			text_error("unknown option %s: see 'xenpv --help'",
+				   argv[i]);
+			return -EINVAL;
+		}
+		if (o->arg && !value) {
+			if (++i == argc) {
+				text_error("--%s needs a value: --%s %s",
+					   o->name, o->name, o->arg);
+				return -EINVAL;
+			}
+			value = argv[i];
+		}
+		option[o - global_options] = value ? value : "";
+	}
+	return i;
 }
 
 int command_args(const struct command *command, int argc, char **argv,
@@ -235,10 +317,16 @@ int command_args(const struct command *command, int argc, char **argv,
 		if (ch == '?')
 			return usage_error(command, "unknown option",
 					   argv[optind - 1]);
-		for (size_t i = 0; i < n; i++)
-			if (ch == 256 + (int)i ||
-			    ch == command->option[i].letter)
-				args->option[i] = optarg ? optarg : "";
+		if (args->ngiven == CLI_GIVEN_MAX)
+			return usage_error(command, "too many options", "");
+		for (size_t i = 0; i < n; i++) {
+			if (ch != 256 + (int)i &&
+			    ch != command->option[i].letter)
+				continue;
+			args->option[i] = optarg ? optarg : "";
+			args->given[args->ngiven].option = (int)i;
+			args->given[args->ngiven++].value = args->option[i];
+		}
 	}
 	args->arg = argv + optind;
 	args->n = argc - optind;

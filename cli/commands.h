@@ -10,11 +10,14 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#define CLI_OPTIONS_MAX 8
+#define CLI_OPTIONS_MAX 16
+#define CLI_GIVEN_MAX	64 /* options of one command line */
 
 #ifndef XENPV_VERSION
 #	define XENPV_VERSION "0.1.0"
 #endif
+
+struct site; /* control/site.h */
 
 struct cli_option {
 	const char *name; /* without the dashes */
@@ -30,7 +33,15 @@ struct cli_args {
 	/* By the option's position in the command's table: NULL: not given;
 	 * its argument, or "" if it takes none. */
 	const char *option[CLI_OPTIONS_MAX];
+	/* All that were given, in their order: for those that may be given more
+	 * than once. */
+	struct {
+		int option;
+		const char *value;
+	} given[CLI_GIVEN_MAX];
+	int ngiven;
 	bool verbose;
+	const struct site *site; /* the host to work on */
 };
 
 struct command {
@@ -49,6 +60,22 @@ extern const struct command commands[];
 
 /* Options of xenpv itself, before the command; ends with a NULL name. */
 extern const struct cli_option global_options[];
+enum {
+	GLOBAL_HELP,
+	GLOBAL_HOST,
+	GLOBAL_VERBOSE,
+	GLOBAL_VERSION,
+	GLOBALS
+};
+
+/*
+ * global_args - parse what stands before the command's name
+ * @option: GLOBALS pointers: NULL: not given; its argument, or ""
+ *
+ * Return: how many words of @argv were used, that of the program among them;
+ * -EINVAL after a line on stderr.
+ */
+int global_args(int argc, char **argv, const char **option);
 
 const struct command *command_find(const char *name);
 
@@ -75,7 +102,10 @@ int command_args(const struct command *command, int argc, char **argv,
 int scsi_attach(const struct command *command, const struct cli_args *args);
 int scsi_detach(const struct command *command, const struct cli_args *args);
 int scsi_list(const struct command *command, const struct cli_args *args);
+int guest_command(const struct command *command, const struct cli_args *args);
 int status_show(const struct command *command, const struct cli_args *args);
+int conform_command_run(const struct command *command,
+			const struct cli_args *args);
 int help_show(const struct command *command, const struct cli_args *args);
 
 /* Positions in the option tables. */
@@ -89,10 +119,28 @@ enum {
 	DETACH_FORCE
 };
 enum {
+	GUEST_ATTACH,
+	GUEST_COMMAND,
+	GUEST_KEEP_GOING
+};
+enum {
 	LIST_JSON
 };
 enum {
 	STATUS_JSON
+};
+enum {
+	CONFORM_JSON,
+	CONFORM_LIST,
+	CONFORM_ONLY,
+	CONFORM_NAME,
+	CONFORM_WITH_DANGEROUS,
+	CONFORM_WITH_STRICT,
+	CONFORM_HOTPLUG,
+	CONFORM_STIMULUS,
+	CONFORM_CHECK,
+	CONFORM_TIME,
+	CONFORM_SEED
 };
 
 #endif

@@ -11,21 +11,18 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#ifndef XENPV_RUNDIR
-#	define XENPV_RUNDIR "/run/xenpv"
-#endif
-
 #define ANSWER_S  10
 #define REPLY_MAX (16u << 20)
 
-static const char *socket_path(struct sockaddr_un *addr)
+static const char *socket_path(const struct site *site,
+			       struct sockaddr_un *addr)
 {
 	const char *dir = getenv("XENPV_RUNDIR");
 	int n;
 
 	addr->sun_family = AF_UNIX;
 	n = snprintf(addr->sun_path, sizeof(addr->sun_path), "%s/control",
-		     dir && *dir ? dir : XENPV_RUNDIR);
+		     dir && *dir ? dir : site->run_dir);
 	return n < (int)sizeof(addr->sun_path) ? addr->sun_path : NULL;
 }
 
@@ -102,33 +99,30 @@ static int read_line(int fd, char **line)
 	return rc;
 }
 
-static int explain(int rc, const char *path, char *err, size_t len)
+static int explain(const struct site *site, int rc, const char *path, char *err,
+		   size_t len)
 {
 	if (rc == -EACCES || rc == -EPERM) {
 		snprintf(err, len,
 			 "xenpvd may not be asked by this user (%s): run this "
-			 "as root",
+			 "as the user it runs as",
 			 path);
 		return -EACCES;
 	}
 	if (rc == -ENOENT || rc == -ECONNREFUSED) {
 		snprintf(err, len,
-			 "xenpvd is not running (nobody listens at %s): start "
-			 "it with 'systemctl start xenpvd'",
-			 path);
+			 "xenpvd is not running (nobody listens at %s): %s",
+			 path, site->word[SITE_START_DAEMON]);
 		return -ENOENT;
 	}
 	if (rc == -EAGAIN || rc == -EWOULDBLOCK) {
 		snprintf(err, len,
-			 "xenpvd has not answered within %d s (%s): see "
-			 "'systemctl status xenpvd'",
-			 ANSWER_S, path);
+			 "xenpvd has not answered within %d s (%s): %s",
+			 ANSWER_S, path, site->word[SITE_DAEMON_LOG]);
 		return -ETIMEDOUT;
 	}
-	snprintf(err, len,
-		 "xenpvd cannot be asked (%s: %s): see 'systemctl status "
-		 "xenpvd'",
-		 path, strerror(-rc));
+	snprintf(err, len, "xenpvd cannot be asked (%s: %s): %s", path,
+		 strerror(-rc), site->word[SITE_DAEMON_LOG]);
 	return rc;
 }
 
@@ -146,10 +140,11 @@ static int check_reply(json_t *reply, const char *path, char *err, size_t len)
 	return -EPROTO;
 }
 
-int daemon_ask(const char *cmd, json_t **reply, char *err, size_t len)
+int daemon_ask(const struct site *site, const char *cmd, json_t **reply,
+	       char *err, size_t len)
 {
 	struct sockaddr_un addr = {0};
-	const char *path = socket_path(&addr);
+	const char *path = socket_path(site, &addr);
 	char *line = NULL, ask[64];
 	json_t *root = NULL;
 	int fd = -1, rc;
@@ -166,7 +161,7 @@ int daemon_ask(const char *cmd, json_t **reply, char *err, size_t len)
 	if (!rc)
 		rc = read_line(fd, &line);
 	if (rc) {
-		rc = explain(rc, path, err, len);
+		rc = explain(site, rc, path, err, len);
 		goto out;
 	}
 	root = json_loads(line, 0, NULL);

@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include <stddef.h>
 
+#include "control/site.h"
 #include "wire/port.h"
 
 /*
@@ -13,13 +14,13 @@
  * @reply: the answer, which says "ok": json_decref() it
  * @err, @len: one line when it fails
  *
- * The socket is /run/xenpv/control; the environment's XENPV_RUNDIR names
- * another directory.
+ * The socket is "control" in the site's run_dir; the environment's
+ * XENPV_RUNDIR names another directory.
  *
  * Return: 0; -ENOENT: xenpvd does not run; -EACCES; -ETIMEDOUT: it does not
  * answer; -EPROTO: not with what was asked.
  */
-int daemon_ask(const char *cmd, json_t **reply, char *err,
-	       size_t len) XPV_MUST_CHECK;
+int daemon_ask(const struct site *site, const char *cmd, json_t **reply,
+	       char *err, size_t len) XPV_MUST_CHECK;
 
 #endif

@@ -6,10 +6,14 @@
 
 #include "cli/commands.h"
 #include "cli/text.h"
+#include "control/site.h"
+#include "control/toolstack.h"
 
 static int run(const struct command *command, int argc, char **argv,
-	       struct cli_args *args)
+	       struct cli_args *args, const char *host)
 {
+	char err[TS_ERR_MAX];
+	struct site site;
 	bool help;
 
 	if (command_args(command, argc, argv, args, &help))
@@ -18,6 +22,11 @@ static int run(const struct command *command, int argc, char **argv,
 		command_help(command, stdout);
 		return 0;
 	}
+	if (site_init(&site, host, err, sizeof(err))) {
+		text_error("%s", err);
+		return 1;
+	}
+	args->site = &site;
 	return command->run(command, args);
 }
 
@@ -32,40 +41,26 @@ static int flush(int status)
 	return status;
 }
 
-static const struct cli_option *global_find(const char *arg)
-{
-	for (const struct cli_option *o = global_options; o->name; o++)
-		if ((arg[1] == '-' && !strcmp(arg + 2, o->name)) ||
-		    (arg[1] == o->letter && !arg[2]))
-			return o;
-	return NULL;
-}
-
 int main(int argc, char **argv)
 {
-	const struct cli_option *global;
+	const char *global[GLOBALS] = {NULL};
 	const struct command *command;
 	struct cli_args args = {0};
 	int i;
 
 	setlocale(LC_CTYPE, "");
-	for (i = 1; i < argc && argv[i][0] == '-'; i++) {
-		global = global_find(argv[i]);
-		if (!global) {
-			text_error("unknown option %s: see 'xenpv --help'",
-				   argv[i]);
-			return 1;
-		}
-		if (global->letter == 'h') {
-			commands_help(stdout);
-			return flush(0);
-		}
-		if (global->letter == 'V') {
-			printf("xenpv %s\n", XENPV_VERSION);
-			return flush(0);
-		}
-		args.verbose = true;
+	i = global_args(argc, argv, global);
+	if (i < 0)
+		return 1;
+	if (global[GLOBAL_HELP]) {
+		commands_help(stdout);
+		return flush(0);
 	}
+	if (global[GLOBAL_VERSION]) {
+		printf("xenpv %s\n", XENPV_VERSION);
+		return flush(0);
+	}
+	args.verbose = global[GLOBAL_VERBOSE] != NULL;
 	if (i >= argc) {
 		text_error("a command is missing: see 'xenpv --help'");
 		return 1;
@@ -76,5 +71,6 @@ int main(int argc, char **argv)
 			   argv[i]);
 		return 1;
 	}
-	return flush(run(command, argc - i, argv + i, &args));
+	return flush(
+		run(command, argc - i, argv + i, &args, global[GLOBAL_HOST]));
 }

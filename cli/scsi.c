@@ -49,6 +49,7 @@ static int open_toolstack(struct toolstack **ts, const struct cli_args *args,
 			  char *err)
 {
 	struct ts_cfg cfg = {
+		.site = args->site,
 		.stop = &stop,
 		.step = args->verbose ? print_step : NULL,
 	};
@@ -57,10 +58,10 @@ static int open_toolstack(struct toolstack **ts, const struct cli_args *args,
 }
 
 /* Nobody would serve what we write: then it is not written. */
-static int check_daemon(char *err)
+static int check_daemon(const struct cli_args *args, char *err)
 {
 	json_t *reply = NULL;
-	int rc = daemon_ask("ping", &reply, err, TS_ERR_MAX);
+	int rc = daemon_ask(args->site, "ping", &reply, err, TS_ERR_MAX);
 
 	json_decref(reply);
 	return rc;
@@ -138,7 +139,7 @@ int scsi_attach(const struct command *command, const struct cli_args *args)
 	if (!rc)
 		rc = open_toolstack(&ts, args, err);
 	if (!rc)
-		rc = check_daemon(err);
+		rc = check_daemon(args, err);
 	if (!rc)
 		rc = ts_guest_find(ts, args->arg[0], &guest, err, sizeof(err));
 	if (!rc)
@@ -184,7 +185,7 @@ int scsi_detach(const struct command *command, const struct cli_args *args)
 		rc = open_toolstack(&ts, args, err);
 	/* With --force it is for what is left when nobody answers any more. */
 	if (!rc && !req.force)
-		rc = check_daemon(err);
+		rc = check_daemon(args, err);
 	if (!rc)
 		rc = ts_guest_find(ts, args->arg[0], &guest, err, sizeof(err));
 	if (!rc) {

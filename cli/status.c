@@ -97,7 +97,7 @@ int status_show(const struct command *command, const struct cli_args *args)
 	json_t *reply = NULL;
 
 	(void)command;
-	if (daemon_ask("status", &reply, err, sizeof(err))) {
+	if (daemon_ask(args->site, "status", &reply, err, sizeof(err))) {
 		text_error("%s", err);
 		return 1;
 	}

@@ -412,22 +412,32 @@ static int before_poll(sd_event_source *s, void *ctx)
 	return sd_event_source_set_io_events(s, (uint32_t)events);
 }
 
-static int explain_store(int rc)
+static int start_site(const struct daemon_cfg *cfg)
 {
-	if (access("/proc/xen/capabilities", F_OK) &&
-	    access("/sys/hypervisor/type", F_OK))
-		log_line(
-			LOG_ERR, NULL,
-			"this machine does not run Xen (no /sys/hypervisor/type); boot the Xen entry of the boot menu");
-	else if (rc == -ENOENT || rc == -ECONNREFUSED)
-		log_line(
-			LOG_ERR, NULL,
-			"cannot connect to xenstore: %s; is xenstored running? Try systemctl start xenstored (Debian: xen)",
-			strerror(-rc));
-	else
-		log_line(LOG_ERR, NULL, "cannot connect to xenstore: %s%s",
-			 strerror(-rc),
-			 rc == -EACCES ? "; run this as root" : "");
+	char libexec[PATH_MAX], err[SITE_WORD_MAX + PATH_MAX] = "";
+	const char *slash = strrchr(cfg->worker, '/');
+	int rc;
+
+	snprintf(libexec, sizeof(libexec), "%.*s",
+		 slash ? (int)(slash - cfg->worker) : 1,
+		 slash ? cfg->worker : ".");
+	rc = site_start(cfg->site, libexec, err, sizeof(err));
+	if (rc && err[0])
+		log_line(LOG_ERR, NULL, "%s", err);
+	return rc;
+}
+
+static int open_store(struct daemon *daemon)
+{
+	const struct daemon_cfg *cfg = &daemon->cfg;
+	char err[SITE_WORD_MAX + 64];
+	int rc;
+
+	rc = store_open(&daemon->store, cfg->xenstore, on_lost, daemon);
+	if (rc) {
+		rc = site_explain_store(cfg->site, rc, err, sizeof(err));
+		log_line(LOG_ERR, NULL, "%s", err);
+	}
 	return rc;
 }
 
@@ -493,10 +503,9 @@ static int take_lock(struct daemon *daemon)
 		if (!flock(daemon->lock, LOCK_EX | LOCK_NB))
 			return 0;
 		if (is_running(&daemon->cfg)) {
-			log_line(
-				LOG_ERR, NULL,
-				"%s is locked: xenpvd runs already; see systemctl status xenpvd",
-				path);
+			log_line(LOG_ERR, NULL,
+				 "%s is locked: xenpvd runs already; %s", path,
+				 daemon->cfg.site->word[SITE_DAEMON_LOG]);
 			return rc;
 		}
 		if (!i)
@@ -577,9 +586,11 @@ int daemon_run(const struct daemon_cfg *cfg)
 
 	TAILQ_INIT(&daemon.guests);
 	raise_limits();
-	rc = store_open(&daemon.store, cfg->xenstore, on_lost, &daemon);
+	rc = start_site(cfg);
+	if (!rc)
+		rc = open_store(&daemon);
 	if (rc)
-		return explain_store(rc);
+		return rc;
 	rc = check_worker(cfg);
 	if (!rc)
 		rc = make_dirs(cfg);

@@ -25,6 +25,7 @@
 #include <systemd/sd-event.h>
 
 #include "control/guest.h"
+#include "control/site.h"
 #include "control/store.h"
 #include "wire/port.h"
 
@@ -42,9 +43,10 @@
 struct ctl;
 
 struct daemon_cfg {
-	const char *worker; /* program */
-	const char *run_dir, *state_dir;
-	const char *xenstore; /* NULL: wherever it is */
+	const struct site *site;
+	const char *worker; /* program; helpers of the site are beside it */
+	/* Those of the site, if not otherwise said. */
+	const char *run_dir, *state_dir, *xenstore;
 	int log_level;
 };
 

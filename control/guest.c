@@ -322,14 +322,16 @@ static int on_child(sd_event_source *s, const siginfo_t *si, void *ctx)
 static int spawn(const struct daemon *daemon, uint32_t domid, int sock,
 		 pid_t *pid)
 {
-	char name[] = "xenpv-worker", option[] = "--domid", number[16];
-	char *argv[] = {name, option, number, NULL};
+	char name[] = "xenpv-worker", domid_is[] = "--domid", number[16];
+	char host_is[] = "--host", host[SITE_PATH_MAX];
+	char *argv[] = {name, domid_is, number, host_is, host, NULL};
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
 	sigset_t none, defaults;
 	int r;
 
 	snprintf(number, sizeof(number), "%u", domid);
+	snprintf(host, sizeof(host), "%s", daemon->cfg.site->text);
 	sigemptyset(&none);
 	sigemptyset(&defaults);
 	sigaddset(&defaults, SIGPIPE);

@@ -4,6 +4,7 @@
  * has started it, sees to the rest.
  */
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,19 @@
 
 #include "control/daemon.h"
 #include "host/log.h"
+
+static int set_host(struct daemon_cfg *cfg, const char *value)
+{
+	static struct site site;
+	char err[SITE_WORD_MAX + PATH_MAX];
+
+	if (site_init(&site, value, err, sizeof(err))) {
+		fprintf(stderr, "xenpvd: %s\n", err);
+		return -EINVAL;
+	}
+	cfg->site = &site;
+	return 0;
+}
 
 static int set_worker(struct daemon_cfg *cfg, const char *value)
 {
@@ -73,13 +87,16 @@ static const struct option_row {
 	const char *help;
 	int (*set)(struct daemon_cfg *cfg, const char *value);
 } options[] = {
+	{"--host", "HOST", "xen (default) or local:DIR, which needs no Xen",
+	 set_host},
 	{"--log-level", "LEVEL",
 	 "error, warning, notice, info (default) or debug", set_level},
 	{"--worker", "PATH", "the worker (" XENPV_LIBEXECDIR "/xenpv-worker)",
 	 set_worker},
-	{"--run-dir", "DIR", "sockets and the lock (" XENPV_RUNDIR ")",
-	 set_run_dir},
-	{"--state-dir", "DIR", "what outlives a boot (" XENPV_STATEDIR ")",
+	{"--run-dir", "DIR",
+	 "sockets and the lock (" XENPV_RUNDIR ", or DIR/run)", set_run_dir},
+	{"--state-dir", "DIR",
+	 "what outlives a boot (" XENPV_STATEDIR ", or DIR/lib)",
 	 set_state_dir},
 	{"--xenstore", "PATH", "xenstored's socket, or /dev/xen/xenbus",
 	 set_xenstore},
@@ -92,8 +109,9 @@ static int show_help(struct daemon_cfg *cfg, const char *value)
 	(void)cfg;
 	(void)value;
 	printf("Usage: xenpvd [OPTION]...\n"
-	       "Serve paravirtual SCSI devices to the guests of this Xen host.\n"
-	       "It stays in the foreground and writes its log to stderr.\n\n");
+	       "Serve paravirtual SCSI devices to the guests of a Xen host, or of a local\n"
+	       "host, which is a directory. It stays in the foreground and writes its log to\n"
+	       "stderr.\n\n");
 	for (size_t i = 0; i < XPV_ARRAY_SIZE(options); i++)
 		printf("  %-12s %-6s %s\n", options[i].name,
 		       options[i].value ? options[i].value : "",
@@ -136,8 +154,6 @@ int main(int argc, char **argv)
 {
 	struct daemon_cfg cfg = {
 		.worker = XENPV_LIBEXECDIR "/xenpv-worker",
-		.run_dir = XENPV_RUNDIR,
-		.state_dir = XENPV_STATEDIR,
 		.log_level = LOG_INFO,
 	};
 	int used;
@@ -148,6 +164,14 @@ int main(int argc, char **argv)
 		if (!used)
 			return EXIT_FAILURE;
 	}
+	if (!cfg.site && set_host(&cfg, NULL))
+		return EXIT_FAILURE;
+	if (!cfg.run_dir)
+		cfg.run_dir = cfg.site->run_dir;
+	if (!cfg.state_dir)
+		cfg.state_dir = cfg.site->state_dir;
+	if (!cfg.xenstore)
+		cfg.xenstore = site_store(cfg.site);
 	log_init("xenpvd");
 	log_set_level(cfg.log_level);
 	signal(SIGPIPE, SIG_IGN);

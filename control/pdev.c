@@ -39,6 +39,15 @@ static int fail(char *err, size_t len, int rc, const char *fmt, ...)
 	return rc;
 }
 
+bool pdev_is_line(const char *text)
+{
+	for (; *text; text++) {
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			return false;
+	}
+	return true;
+}
+
 /* ------------------------------------------------------------------ vdev */
 
 /* Digits only, at most MAX; *TEXT moves behind them. */
@@ -67,6 +76,9 @@ int pdev_vdev_parse(struct pdev_vdev *vdev, const char *text, char *err,
 	unsigned long part[4];
 	const char *p = text;
 
+	if (!pdev_is_line(text))
+		return fail(err, len, -EINVAL,
+			    "vdev has a control character in it; try 0:0:0:0");
 	for (int i = 0; i < 4; i++) {
 		if (!take_number(&p, max[i], &part[i]) ||
 		    *p != (i < 3 ? ':' : '\0'))
@@ -274,6 +286,10 @@ int pdev_options_parse(struct pdev_options *options, const char *text,
 	int rc;
 
 	if (text && *text) {
+		if (!pdev_is_line(text))
+			return fail(
+				err, len, -EINVAL,
+				"options have a control character in them; leave it out");
 		if (strlen(text) >= sizeof(copy))
 			return fail(
 				err, len, -EINVAL,
@@ -426,12 +442,10 @@ int pdev_parse(struct pdev *pdev, const char *name,
 	if (!*name)
 		return fail(err, len, -EINVAL,
 			    "pdev is empty; give a file or a block device");
-	for (const char *p = name; *p; p++) {
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			return fail(
-				err, len, -EINVAL,
-				"pdev has a control character in it; rename the file");
-	}
+	if (!pdev_is_line(name))
+		return fail(
+			err, len, -EINVAL,
+			"pdev has a control character in it; rename the file");
 	if (strlen(name) >= sizeof(pdev->name))
 		return fail(err, len, -ENAMETOOLONG,
 			    "pdev '%.64s...' is too long; give a shorter path",

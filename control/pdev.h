@@ -84,6 +84,9 @@ struct pdev_vdev {
 	uint16_t host, channel, target, lun;
 };
 
+/* Has TEXT no control character, so that it can stand in a line for people? */
+bool pdev_is_line(const char *text);
+
 /*
  * Parse "H:C:T:L", decimal, nothing else: host at most 65535, channel and
  * target 255, lun 16383. -EINVAL otherwise.

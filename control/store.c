@@ -342,9 +342,15 @@ int store_fd(const struct store *st)
 	return st->fd;
 }
 
+/*
+ * To the kernel's device one at a time: it does not copy a request before it
+ * sends it to xenstored, and the next write(2) would change it (seen on Linux
+ * 6.1: paths made of two, and an xenstored that gave up).
+ */
 static bool may_write(const struct store *st)
 {
-	return st->waiting.first && st->in_flight < STORE_WINDOW;
+	return st->waiting.first &&
+	       st->in_flight < (st->socket ? STORE_WINDOW : 1);
 }
 
 short store_events(const struct store *st)

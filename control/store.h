@@ -52,7 +52,8 @@
 #include "control/tree.h"
 #include "wire/port.h"
 
-/* Requests with xenstored at a time; its quota is 20 for other than dom0. */
+/* Requests with xenstored at a time; its quota is 20 for other than dom0. On
+ * /dev/xen/xenbus there is one. */
 #define STORE_WINDOW 16
 
 struct store;
@@ -283,10 +284,10 @@ typedef void store_tree_fn(struct store *st, int err, struct store_tree *tree,
  * the copy is made, or that may not be read (below @path), are left out.
  * Directories larger than one message are read in parts.
  *
- * Outside a transaction the copy is not of one moment. For the daemon that is
- * enough: whatever changes during the copy makes a watch fire after it, and
- * the next copy has it; and STORE_OP_EXPECT keeps a decision on old values
- * from being carried out.
+ * Outside a transaction the copy is not of one moment: it may have the new value
+ * of one node and lack another that was made with it. Whatever changes during
+ * the copy makes a watch fire after it, and the next copy has it; but what a
+ * decision rests on is to be read before (see control/vscsi.h).
  *
  * Return: 0 or an error as every request.
  */

@@ -38,6 +38,12 @@ static int turn(struct store *st, int64_t end)
 
 	if (pfd.fd < 0)
 		return store_dispatch(st);
+	if (pfd.events & POLLOUT) {
+		/* /dev/xen/xenbus takes what is written, and never says so. */
+		r = store_dispatch(st);
+		if (r < 0 || !(store_events(st) & POLLOUT))
+			return r;
+	}
 	if (end >= 0) {
 		left = end - now_ms();
 		if (left <= 0)

@@ -21,19 +21,6 @@ static const struct store_limits all_limits = {
 
 /* ------------------------------------------------------------- connection */
 
-static bool on_xen(void)
-{
-	char type[8] = "";
-	FILE *f = fopen("/sys/hypervisor/type", "re");
-
-	if (!f)
-		return false;
-	if (!fgets(type, sizeof(type), f))
-		type[0] = '\0';
-	fclose(f);
-	return !strncmp(type, "xen", 3);
-}
-
 static uint32_t own_domid(struct store *st)
 {
 	char *value = NULL;
@@ -53,32 +40,15 @@ int ts_open(struct toolstack **out, const struct ts_cfg *cfg, char *err,
 
 	if (!ts)
 		return ts_fail(err, len, -ENOMEM, "out of memory");
-	if (cfg)
-		ts->cfg = *cfg;
-	rc = store_open(&ts->st, NULL, NULL, NULL);
+	ts->cfg = *cfg;
+	rc = store_open(&ts->st, site_store(cfg->site), NULL, NULL);
 	if (!rc) {
 		ts->self = own_domid(ts->st);
 		*out = ts;
 		return 0;
 	}
 	free(ts);
-	if (rc == -EACCES || rc == -EPERM)
-		return ts_fail(
-			err, len, -EACCES,
-			"xenstore may not be opened by this user: run this "
-			"as root");
-	if (on_xen())
-		return ts_fail(
-			err, len, -ENOENT,
-			"xenstore does not answer (%s): start xenstored "
-			"with 'systemctl start xenstored', or run this in "
-			"dom0",
-			strerror(-rc));
-	return ts_fail(
-		err, len, -ENODEV,
-		"this machine does not run Xen (no xenstore: %s): boot it "
-		"with Xen and run this in dom0",
-		strerror(-rc));
+	return site_explain_store(cfg->site, rc, err, len);
 }
 
 void ts_close(struct toolstack *ts)
@@ -160,8 +130,8 @@ static int find_by_name(struct toolstack *ts, const char *text,
 		*guest = one;
 	}
 	if (!found)
-		rc = ts_fail(err, len, -ENOENT,
-			     "guest '%s' does not exist: see 'xl list'", text);
+		rc = ts_fail(err, len, -ENOENT, "guest '%s' does not exist: %s",
+			     text, ts_word(ts, SITE_GUESTS));
 out:
 	free(names);
 	return rc;
@@ -179,8 +149,8 @@ int ts_guest_find(struct toolstack *ts, const char *text,
 		if (!parse_domid(text, &guest->domid) ||
 		    !guest_load(ts, guest->domid, guest))
 			return ts_fail(err, len, -ENOENT,
-				       "guest %s does not exist: see 'xl list'",
-				       text);
+				       "guest %s does not exist: %s", text,
+				       ts_word(ts, SITE_GUESTS));
 	} else {
 		rc = find_by_name(ts, text, guest, err, len);
 		if (rc)

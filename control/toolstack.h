@@ -41,6 +41,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "control/site.h"
 #include "control/vdev.h"
 #include "wire/port.h"
 
@@ -54,6 +55,7 @@
 struct toolstack;
 
 struct ts_cfg {
+	const struct site *site; /* stays the caller's */
 	/* Set by a signal handler: give up, take back, return -EINTR. NULL is
 	 * allowed. */
 	const volatile sig_atomic_t *stop;
@@ -68,10 +70,9 @@ struct ts_guest {
 
 /*
  * ts_open - connect to xenstore
- * @cfg: may be NULL; copied
+ * @cfg: copied
  *
- * Return: -ENODEV: this machine does not run Xen; -ENOENT: it does, but no
- * xenstored; -EACCES; or another errno of the connection.
+ * Return: what site_explain_store() does; -ENOMEM.
  */
 int ts_open(struct toolstack **out, const struct ts_cfg *cfg, char *err,
 	    size_t len) XPV_MUST_CHECK;

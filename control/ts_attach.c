@@ -126,8 +126,8 @@ static int attach_txn(struct place *p, store_tx tx)
 	rc = ts_path_exists(p->ts, tx, p->home)
 		     ? 0
 		     : ts_fail(p->err, p->len, -ESRCH,
-			       "guest '%s' has gone: see 'xl list'",
-			       p->req->guest->name);
+			       "guest '%s' has gone: %s", p->req->guest->name,
+			       ts_word(p->ts, SITE_GUESTS));
 	if (!rc)
 		rc = place_check_front(p, tx);
 	if (!rc)
@@ -165,21 +165,10 @@ out:
 /* Again: the backend looked at its LUNs just before ours was there. */
 static int nudge_txn(struct place *p, store_tx tx)
 {
-	struct store_tree *back = NULL;
-	char path[PATH_LEN];
-	int rc;
+	const struct place_states from = {ST_INITIALISING, ST_CONNECTED};
+	const struct place_states to = {ST_INITIALISING, ST_RECONFIGURING};
 
-	rc = store_sync_snapshot(p->ts->st, tx, p->back, NULL, &back);
-	if (rc)
-		return rc;
-	if (ts_tree_state(back, "state") == ST_CONNECTED &&
-	    ts_tree_state(back, ts_dev_path(path, "", p->dev, "state")) ==
-		    ST_INITIALISING)
-		rc = place_put_u32(p, tx, p->back, "state", ST_RECONFIGURING);
-	else
-		rc = TXN_NOTHING;
-	tree_free(back);
-	return rc;
+	return place_move(p, tx, from, to);
 }
 
 /* Connected, and the LUN is as we wrote it. */
@@ -219,8 +208,9 @@ static int fail_closed(struct place *p)
 	return ts_fail(
 		p->err, p->len, -EIO,
 		"guest '%s' has closed controller %u instead of connecting "
-		"it%s: look at the guest's kernel log",
-		p->req->guest->name, (unsigned int)p->req->at->host, why);
+		"it%s: %s",
+		p->req->guest->name, (unsigned int)p->req->at->host, why,
+		ts_word(p->ts, SITE_GUEST_LOG));
 }
 
 static int attached(struct store *st, void *ctx)
@@ -241,9 +231,9 @@ static int attached(struct store *st, void *ctx)
 	if (!ts_path_exists(p->ts, 0, p->home))
 		rc = ts_fail(
 			p->err, p->len, -ESRCH,
-			"guest '%s' has gone while it was given vdev %s: see "
-			"'xl list'",
-			p->req->guest->name, p->vdev);
+			"guest '%s' has gone while it was given vdev %s: %s",
+			p->req->guest->name, p->vdev,
+			ts_word(p->ts, SITE_GUESTS));
 	else if (!dev_state)
 		rc = ts_fail(
 			p->err, p->len, -EIO,
@@ -267,9 +257,9 @@ static int attached(struct store *st, void *ctx)
 	else if (ts_read_state(p->ts, ts_dev_path(path, p->front, p->dev,
 						  "state")) == ST_CLOSED)
 		rc = ts_fail(p->err, p->len, -EIO,
-			     "guest '%s' does not accept vdev %s: look at the "
-			     "guest's kernel log",
-			     p->req->guest->name, p->vdev);
+			     "guest '%s' does not accept vdev %s: %s",
+			     p->req->guest->name, p->vdev,
+			     ts_word(p->ts, SITE_GUEST_LOG));
 	else
 		rc = 1;
 	tree_free(back);
@@ -290,21 +280,21 @@ static void explain_timeout(struct place *p)
 	if (back == ST_INITIALISING)
 		ts_fail(p->err, p->len, 0,
 			"xenpvd has not looked at vdev %s of guest '%s' within %u "
-			"s: see 'systemctl status xenpvd'",
-			p->vdev, name, p->req->timeout_s);
+			"s: %s",
+			p->vdev, name, p->req->timeout_s,
+			ts_word(p->ts, SITE_DAEMON_LOG));
 	else if (back == ST_INIT_WAIT && front <= ST_INITIALISING)
 		ts_fail(p->err, p->len, 0,
-			"guest '%s' has not answered for vdev %s within %u s: is "
-			"it running, with the driver xen-scsifront loaded? "
+			"guest '%s' has not answered for vdev %s within %u s: %s "
 			"(--timeout waits longer, --no-wait does not wait)",
-			name, p->vdev, p->req->timeout_s);
+			name, p->vdev, p->req->timeout_s,
+			ts_word(p->ts, SITE_IS_IT_UP));
 	else
 		ts_fail(p->err, p->len, 0,
 			"guest '%s' has not connected vdev %s within %u s "
-			"(backend %s, frontend %s): look at the guest's kernel "
-			"log, or try --timeout",
+			"(backend %s, frontend %s): %s, or try --timeout",
 			name, p->vdev, p->req->timeout_s, ts_state_name(back),
-			ts_state_name(front));
+			ts_state_name(front), ts_word(p->ts, SITE_GUEST_LOG));
 }
 
 /* Leaves the line in ERR that says why. */

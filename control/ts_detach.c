@@ -90,24 +90,10 @@ static int lun_closed(struct store *st, void *ctx)
 /* The guest has not looked at it: as if it had never been asked. */
 static int withdraw_txn(struct place *p, store_tx tx)
 {
-	struct store_tree *back = NULL;
-	char path[PATH_LEN];
-	int rc;
+	const struct place_states from = {ST_CLOSING, ST_RECONFIGURING};
+	const struct place_states to = {ST_CONNECTED, ST_CONNECTED};
 
-	rc = store_sync_snapshot(p->ts->st, tx, p->back, NULL, &back);
-	if (rc)
-		return rc;
-	rc = TXN_NOTHING;
-	if (ts_tree_state(back, ts_dev_path(path, "", p->dev, "state")) ==
-		    ST_CLOSING &&
-	    ts_tree_state(back, "state") == ST_RECONFIGURING) {
-		rc = place_put_dev_state(p, tx, ST_CONNECTED);
-		if (!rc)
-			rc = place_put_u32(p, tx, p->back, "state",
-					   ST_CONNECTED);
-	}
-	tree_free(back);
-	return rc;
+	return place_move(p, tx, from, to);
 }
 
 /* Remove dev-N at both ends. */

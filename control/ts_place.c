@@ -30,8 +30,8 @@ int ts_fail_store(char *err, size_t len, int rc, const char *what)
 {
 	return ts_fail(
 		err, len, rc,
-		"xenstore failed to %s: %s: is xenstored running, and are "
-		"you root?",
+		"xenstore failed to %s: %s: does it run still, and may this "
+		"user do that?",
 		what, strerror(-rc));
 }
 
@@ -54,6 +54,11 @@ int64_t ts_now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+const char *ts_word(const struct toolstack *ts, enum site_word word)
+{
+	return ts->cfg.site->word[word];
 }
 
 /* Not number: 0, which no XenbusState is. */
@@ -149,6 +154,28 @@ int place_put_dev_state(struct place *p, store_tx tx, uint32_t value)
 
 	return place_put_u32(p, tx, p->back,
 			     ts_dev_path(leaf, "", p->dev, "state"), value);
+}
+
+int place_move(struct place *p, store_tx tx, struct place_states from,
+	       struct place_states to)
+{
+	struct store_tree *back = NULL;
+	char path[PATH_LEN];
+	int rc;
+
+	rc = store_sync_snapshot(p->ts->st, tx, p->back, NULL, &back);
+	if (rc)
+		return rc;
+	ts_dev_path(path, "", p->dev, "state");
+	if (ts_tree_state(back, path) != from.lun ||
+	    ts_tree_state(back, "state") != from.controller)
+		rc = TXN_NOTHING;
+	if (!rc && to.lun != from.lun)
+		rc = place_put_dev_state(p, tx, to.lun);
+	if (!rc)
+		rc = place_put_u32(p, tx, p->back, "state", to.controller);
+	tree_free(back);
+	return rc;
 }
 
 int place_rm(struct place *p, store_tx tx, const char *path)

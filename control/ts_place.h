@@ -66,6 +66,9 @@ void ts_step(struct toolstack *ts, const char *fmt, ...)
 
 int64_t ts_now_ms(void);
 
+/* ts_word - what people are told to try on this host. */
+const char *ts_word(const struct toolstack *ts, enum site_word word);
+
 /* A XenbusState; 0, which is none, for what is missing or not a number. */
 uint32_t ts_tree_state(const struct store_tree *tree, const char *path);
 uint32_t ts_read_state(struct toolstack *ts, const char *path);
@@ -94,6 +97,19 @@ int place_rm(struct place *p, store_tx tx, const char *path) XPV_MUST_CHECK;
 /* Write the state of the LUN at the backend. */
 int place_put_dev_state(struct place *p, store_tx tx,
 			uint32_t value) XPV_MUST_CHECK;
+
+/* States of a LUN at the backend, and of its controller. */
+struct place_states {
+	uint32_t lun, controller;
+};
+
+/*
+ * place_move - if the states are those of FROM, write those of TO
+ *
+ * Return: 0; TXN_NOTHING: they were not, or the LUN is gone.
+ */
+int place_move(struct place *p, store_tx tx, struct place_states from,
+	       struct place_states to) XPV_MUST_CHECK;
 
 /*
  * place_txn - run FN in a transaction until it is committed

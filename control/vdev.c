@@ -44,6 +44,11 @@ int vdev_parse(struct pdev_vdev *at, struct pdev_options *options,
 	char place[VDEV_TEXT_MAX];
 	int rc;
 
+	if (!pdev_is_line(text)) {
+		snprintf(err, len,
+			 "vdev has a control character in it: try 0:0:0:0");
+		return -EINVAL;
+	}
 	if (comma && !options) {
 		snprintf(err, len,
 			 "vdev '%s': options are not allowed here: give "

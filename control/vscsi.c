@@ -100,30 +100,17 @@ static int read_luns(struct vscsi *dev)
 	return 0;
 }
 
-static uint32_t state_of(const struct store_tree *tree)
-{
-	const struct store_node *node = tree_find(tree, WIRE_BUS_STATE);
-
-	return node ? bus_state_parse(node->value, node->len) : 0;
-}
-
 static int read_facts(struct vscsi *dev)
 {
 	struct bus_facts *facts = &dev->facts;
-	const char *text = tree_get(dev->back, WIRE_BUS_STATE);
+	const char *text = dev->own_text;
+	struct vscsi_ring ring;
 
-	free(dev->own_text);
-	dev->own_text = NULL;
-	if (text) {
-		dev->own_text = strdup(text);
-		if (!dev->own_text)
-			return -ENOMEM;
-	}
-	facts->own = state_of(dev->back);
+	facts->own = text ? bus_state_parse(text, strlen(text)) : 0;
 	facts->online = tree_is(dev->back, WIRE_BUS_ONLINE, "1");
 	/* A frontend whose nodes exceed all bounds is one in no known state:
 	 * the device is closed. */
-	facts->front = dev->front ? state_of(dev->front) : UINT32_MAX;
+	facts->front = dev->front ? dev->front_state : UINT32_MAX;
 	facts->front_gone = dev->guest->gone || (dev->front && !dev->front->n);
 	/* It comes back after its device was closed: begin anew. */
 	if (facts->failed && facts->front == WIRE_BUS_INITIALISING &&
@@ -135,6 +122,9 @@ static int read_facts(struct vscsi *dev)
 		if (!dev->front)
 			return -ENOMEM;
 	}
+	ring = vscsi_ring_read(dev->front);
+	facts->ring_changed =
+		vscsi_ring_changed(&dev->rings, facts->connected, &ring);
 	return read_luns(dev);
 }
 
@@ -182,6 +172,9 @@ void vscsi_round_end(struct vscsi *dev, uint64_t retry_us)
 
 	drop_trees(dev);
 	dev->busy = false;
+	/* Made anew, perhaps, after we had read that it is gone. */
+	if (dev->dirty && !dev->leave)
+		dev->ended = false;
 	if (dev->ended) {
 		/* The answer to PROTO_STATS still points here. */
 		if (!dev->stats_asked) {
@@ -231,8 +224,16 @@ static void on_front(struct store *st, int err, struct store_tree *tree,
 		vscsi_decide(dev);
 }
 
-static void on_back(struct store *st, int err, struct store_tree *tree,
-		    void *ctx)
+static void front_path(const struct vscsi *dev, const char *name, char *path,
+		       size_t len)
+{
+	snprintf(path, len,
+		 "/local/domain/%" PRIu32 "/device/vscsi/%" PRIu32 "%s%s",
+		 dev->guest->domid, dev->controller, name[0] ? "/" : "", name);
+}
+
+static void on_front_state(struct store *st, const struct store_reply *rsp,
+			   void *ctx)
 {
 	static const struct store_limits limits = {
 		.max_nodes = VSCSI_FRONT_NODES,
@@ -240,7 +241,25 @@ static void on_back(struct store *st, int err, struct store_tree *tree,
 		.max_bytes = VSCSI_FRONT_BYTES,
 	};
 	struct vscsi *dev = ctx;
-	char path[64];
+	char path[96];
+	int rc = rsp->err;
+
+	dev->front_state = rc ? 0 : bus_state_parse(rsp->value, rsp->len);
+	/* What may not be read is not there, as in a snapshot. */
+	if (rc == -ENOENT || rc == -EACCES)
+		rc = 0;
+	front_path(dev, "", path, sizeof(path));
+	if (!rc)
+		rc = store_snapshot(st, 0, path, &limits, on_front, dev);
+	if (rc)
+		(void)snapshot_failed(dev, rc, "frontend");
+}
+
+static void on_back(struct store *st, int err, struct store_tree *tree,
+		    void *ctx)
+{
+	struct vscsi *dev = ctx;
+	char path[96];
 	int rc;
 
 	if (err) {
@@ -248,12 +267,28 @@ static void on_back(struct store *st, int err, struct store_tree *tree,
 		return;
 	}
 	dev->back = tree;
-	snprintf(path, sizeof(path),
-		 "/local/domain/%" PRIu32 "/device/vscsi/%" PRIu32,
-		 dev->guest->domid, dev->controller);
-	rc = store_snapshot(st, 0, path, &limits, on_front, dev);
+	front_path(dev, WIRE_BUS_STATE, path, sizeof(path));
+	rc = store_read(st, 0, path, on_front_state, dev);
 	if (rc)
 		(void)snapshot_failed(dev, rc, "frontend");
+}
+
+static void on_own_state(struct store *st, const struct store_reply *rsp,
+			 void *ctx)
+{
+	struct vscsi *dev = ctx;
+	char path[64];
+	int rc = rsp->err == -ENOENT ? 0 : rsp->err;
+
+	if (!rsp->err) {
+		dev->own_text = strdup(rsp->value);
+		rc = dev->own_text ? 0 : -ENOMEM;
+	}
+	vscsi_path(dev, "", path, sizeof(path));
+	if (!rc)
+		rc = store_snapshot(st, 0, path, NULL, on_back, dev);
+	if (rc)
+		(void)snapshot_failed(dev, rc, "backend");
 }
 
 static int on_start(sd_event_source *s, uint64_t usec, void *ctx)
@@ -271,9 +306,8 @@ static int on_start(sd_event_source *s, uint64_t usec, void *ctx)
 	dev->busy = true;
 	dev->dirty = false;
 	dev->started_us = now_us();
-	vscsi_path(dev, "", path, sizeof(path));
-	rc = store_snapshot(dev->guest->daemon->store, 0, path, NULL, on_back,
-			    dev);
+	vscsi_path(dev, WIRE_BUS_STATE, path, sizeof(path));
+	rc = store_read(dev->guest->daemon->store, 0, path, on_own_state, dev);
 	if (rc)
 		(void)snapshot_failed(dev, rc, "backend");
 	return 0;
@@ -306,7 +340,7 @@ static void on_change(struct store *st, int err, const char *path, void *ctx)
 int vscsi_new(struct guest *guest, uint32_t controller)
 {
 	struct vscsi *dev;
-	char path[64];
+	char path[96];
 	int rc;
 
 	if (guest->ndevices == GUEST_DEVICES_MAX)
@@ -317,9 +351,7 @@ int vscsi_new(struct guest *guest, uint32_t controller)
 	dev->guest = guest;
 	dev->controller = controller;
 	snprintf(dev->dev, sizeof(dev->dev), "scsi/%" PRIu32, controller);
-	snprintf(path, sizeof(path),
-		 "/local/domain/%" PRIu32 "/device/vscsi/%" PRIu32,
-		 guest->domid, controller);
+	front_path(dev, "", path, sizeof(path));
 	rc = store_watch(guest->daemon->store, path, 3, on_change, dev,
 			 &dev->watch);
 	if (rc) {

@@ -3,7 +3,7 @@
  * The life cycle of one PVSCSI controller of a guest, from its two directories
  * in xenstore to the ring and the LUNs of the worker.
  *
- *     kick --> snapshot of both ends --> core/bus decides --> worker --> write
+ *     kick --> read both ends --> core/bus decides --> worker --> write
  *      ^                                                                  |
  *      +--------- dirty: something has come meanwhile <-------------------+
  *
@@ -13,6 +13,11 @@
  * round ends with one transaction that expects the states it was decided on;
  * if they have changed, the next round decides again. Nothing is undone: what
  * the worker has and has not is a fact of the next decision.
+ *
+ * A copy of a directory is not of one moment. Of each end the state is read
+ * first, then the rest: who writes a state has written what goes with it before
+ * or at once, so what we find is at least as new as the state we go by. (A
+ * state that is newer than its ring would be a frontend without one.)
  *
  * The backend's nodes are the toolstack's and are believed; whatever is below
  * the guest's device/vscsi/U is read as numbers, and not more than
@@ -32,6 +37,7 @@
 #include "control/store.h"
 #include "control/tree.h"
 #include "control/vscsi_lun.h"
+#include "control/vscsi_ring.h"
 #include "core/bus.h"
 #include "wire/port.h"
 #include "worker/proto.h"
@@ -58,6 +64,7 @@ struct vscsi {
 	bool seen;	   /* it was without a ring while we were there: a ring
 			which it has now is new */
 	bool leave, force; /* orderly stop */
+	struct vscsi_rings rings;
 	struct vscsi_lun *luns[VSCSI_LUNS_MAX];
 	size_t nluns;
 
@@ -65,7 +72,9 @@ struct vscsi {
 	bool busy, dirty, ended;
 	struct bus_step step;
 	struct store_tree *back, *front;
-	char *own_text; /* the state node as read; NULL: none */
+	/* The state nodes, read before their trees; NULL and 0: none. */
+	char *own_text;
+	uint32_t front_state;
 	unsigned int
 		calls; /* of this round, that the worker has not answered */
 	void (*then)(struct vscsi *dev); /* when they are */

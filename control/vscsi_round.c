@@ -114,7 +114,9 @@ static void disconnected(struct vscsi *dev)
 
 	if (dev->rc == -ECONNRESET || !dev->rc)
 		log_limited(&dev->guest->rate, LOG_INFO, &where,
-			    "disconnected");
+			    dev->facts.ring_changed
+				    ? "disconnected: the guest has a new ring"
+				    : "disconnected");
 	else
 		/* It has answered that it cannot: then it is of no use. */
 		guest_worker_kill(dev->guest, dev->why);
@@ -189,6 +191,7 @@ static void opened(struct vscsi *dev)
 		return;
 	}
 	dev->facts.connected = true;
+	dev->rings.held = vscsi_ring_read(dev->front);
 	log_limited(&dev->guest->rate, LOG_INFO, &where, "connected");
 	run_write(dev);
 }
@@ -220,6 +223,8 @@ static void run_open(struct vscsi *dev)
  */
 static bool is_left_behind(const struct vscsi *dev)
 {
+	if (dev->facts.ring_changed)
+		return false;
 	if (dev->step.next == dev->facts.own)
 		return true;
 	return !dev->seen && dev->facts.front == WIRE_BUS_RECONFIGURING &&
@@ -452,6 +457,8 @@ static void written(struct vscsi *dev)
 {
 	if (dev->step.action != BUS_NONE)
 		dev->dirty = true;
+	if (dev->step.action == BUS_CONNECT)
+		dev->rings.told = dev->rings.held;
 	if (dev->leave && !dev->facts.connected &&
 	    dev->step.next == WIRE_BUS_CLOSED)
 		dev->ended = true;
@@ -551,9 +558,10 @@ void vscsi_decide(struct vscsi *dev)
 	}
 	log_line(
 		LOG_DEBUG, &where,
-		"own=%u front=%u online=%d gone=%d connected=%d failed=%d: action %d, next %u",
+		"own=%u front=%u online=%d gone=%d connected=%d ring_changed=%d failed=%d: action %d, next %u",
 		dev->facts.own, dev->facts.front, dev->facts.online,
-		dev->facts.front_gone, dev->facts.connected, dev->facts.failed,
+		dev->facts.front_gone, dev->facts.connected,
+		dev->facts.ring_changed, dev->facts.failed,
 		(int)dev->step.action, dev->step.next);
 	switch (dev->step.action) {
 	case BUS_DISCONNECT:

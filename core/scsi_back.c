@@ -46,7 +46,7 @@ struct scsi_back {
 	bool owed; /* the guest waits for an event that was not sent yet */
 	uint32_t inflight; /* tags in RUNNING */
 	struct tag tags[SCSI_BACK_TAGS];
-	struct scsi_back_fetch fetch[SCSI_BACK_TAGS * WIRE_SCSI_SEGS];
+	struct grant_fetch fetch[SCSI_BACK_TAGS * WIRE_SCSI_SEGS];
 };
 
 _Static_assert(SCSI_BACK_TAGS <= 32, "victims is a bit mask of tags");
@@ -122,15 +122,15 @@ static int32_t host_rslt(uint32_t host)
 }
 
 /* True when T is a command for LUN A. */
-static bool same_lun(const struct tag *t, const struct scsi_back_addr *a)
+static bool same_lun(const struct tag *t, const struct scsi_addr *a)
 {
 	return t->req.channel == a->channel && t->req.id == a->id &&
 	       t->req.lun == a->lun;
 }
 
-static struct scsi_back_addr addr_of(const struct tag *t)
+static struct scsi_addr addr_of(const struct tag *t)
 {
-	struct scsi_back_addr a = {t->req.channel, t->req.id, t->req.lun};
+	struct scsi_addr a = {t->req.channel, t->req.id, t->req.lun};
 
 	return a;
 }
@@ -271,7 +271,7 @@ static void victims_gone(struct scsi_back *b, uint16_t tag)
 static void start_tmf(struct scsi_back *b, uint16_t tag)
 {
 	struct tag *t = &b->tags[tag];
-	struct scsi_back_addr a = addr_of(t);
+	struct scsi_addr a = addr_of(t);
 	bool reset = t->req.act == WIRE_SCSI_ACT_RESET;
 	uint16_t i;
 

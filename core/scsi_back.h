@@ -27,16 +27,13 @@
 #ifndef CORE_SCSI_BACK_H
 #define CORE_SCSI_BACK_H
 
+#include "core/grant.h"
 #include "core/ring.h"
+#include "core/scsi_addr.h"
 #include "wire/scsi.h"
 
 /* Requests in flight: as many as the one-page ring has slots. */
 #define SCSI_BACK_TAGS WIRE_SCSI_RING_SIZE
-
-/* A LUN as the guest addresses it. */
-struct scsi_back_addr {
-	uint16_t channel, id, lun;
-};
 
 enum scsi_back_act {
 	SCSI_BACK_CDB,
@@ -47,21 +44,13 @@ enum scsi_back_act {
 struct scsi_back_cmd {
 	enum scsi_back_act act;
 	uint16_t tag; /* below SCSI_BACK_TAGS, free again when completed */
-	struct scsi_back_addr addr;
+	struct scsi_addr addr;
 	uint8_t cdb_len; /* 1 to 16 */
 	uint8_t cdb[WIRE_SCSI_CDB];
 	uint8_t dir;	/* WIRE_SCSI_DIR_* */
 	uint32_t nsegs; /* each 1 to 4096 bytes inside one page */
 	const struct wire_scsi_seg *segs;
 	uint32_t len; /* sum of the segments, bytes */
-};
-
-/* A piece of a granted page to be copied to TO. The host sets OK. */
-struct scsi_back_fetch {
-	uint32_t gref;
-	uint16_t offset, len;
-	void *to;
-	bool ok;
 };
 
 /* How a command ended. SENSE is copied before complete returns. */
@@ -90,7 +79,7 @@ struct scsi_back_ops {
 	/* Please end TAG early; it is completed all the same, once. */
 	void (*cancel)(void *host, uint16_t tag);
 	/* Copy N pieces from the guest now; set ok of each. */
-	void (*fetch)(void *host, struct scsi_back_fetch *f, uint32_t n);
+	void (*fetch)(void *host, struct grant_fetch *f, uint32_t n);
 	/* Send the guest an event. */
 	void (*notify)(void *host);
 	/* A guest's error, enum scsi_back_event; the host counts and limits. */

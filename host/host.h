@@ -2,7 +2,8 @@
 /*
  * What the data plane needs of the machine it runs on: map a guest's ring,
  * copy to and from granted pages, send and receive events. One table of
- * functions per kind of host: the real Xen (host/xen.c).
+ * functions per kind of host: the real Xen (host/xen.c), and the local host
+ * (host/local.c).
  *
  * A host_link belongs to one thread and serves one ring.
  */
@@ -33,13 +34,16 @@ struct host_ops {
 
 	/*
 	 * Map the ring page GREF of DOMID for reading and writing and bind to
-	 * its event channel PORT. The page is at *RING until close(). Negative
-	 * errno, and *WHY says what failed.
+	 * its event channel PORT. The page is at *RING until close(). PLACE is
+	 * what follows the colon in --host (local: the host's directory; Xen:
+	 * NULL). Negative errno, and *WHY says what failed.
 	 */
-	int (*open)(struct host_link **out, uint32_t domid, uint32_t gref,
-		    uint32_t port, void **ring, const char **why);
+	int (*open)(struct host_link **out, const char *place, uint32_t domid,
+		    uint32_t gref, uint32_t port, void **ring,
+		    const char **why);
 
-	/* Undo open(). The guest's end of the event channel stays usable. */
+	/* Undo open(), before uring_fini() of listen()'s ring. The guest's end
+	 * of the event channel stays usable. */
 	void (*close)(struct host_link *l);
 
 	/*
@@ -66,5 +70,7 @@ struct host_ops {
 
 /* The real Xen: /dev/xen/gntdev and /dev/xen/evtchn of this domain. */
 extern const struct host_ops host_xen;
+/* A directory in which xenpv-local runs (local/). */
+extern const struct host_ops host_local;
 
 #endif

@@ -15,6 +15,7 @@ int uring_init(struct uring *u, unsigned entries)
 	int r;
 
 	u->queued = 0;
+	u->leaving = 0;
 	u->enters = 0;
 	r = io_uring_queue_init_params(entries, &u->ring, &p);
 	if (r == -EINVAL) {
@@ -34,6 +35,10 @@ int uring_init(struct uring *u, unsigned entries)
 
 void uring_fini(struct uring *u)
 {
+	while (u->leaving) {
+		uring_submit(u, true);
+		uring_reap(u);
+	}
 	io_uring_queue_exit(&u->ring);
 }
 
@@ -59,6 +64,22 @@ void uring_detach(struct uring *u, struct io_uring_sqe *sqe)
 	io_uring_sqe_set_data(sqe, NULL);
 	if (u->ring.features & IORING_FEAT_CQE_SKIP)
 		sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+}
+
+void uring_cancel(struct uring *u, struct uring_op *op)
+{
+	struct io_uring_sqe *sqe = uring_sqe(u);
+
+	/* -ENOENT: its end is on the way already. */
+	io_uring_prep_cancel(sqe, op, 0);
+	uring_detach(u, sqe);
+	u->leaving++;
+}
+
+void uring_left(struct uring *u)
+{
+	assert(u->leaving > 0);
+	u->leaving--;
 }
 
 void uring_submit(struct uring *u, bool wait)

@@ -18,8 +18,9 @@ struct uring_op {
 
 struct uring {
 	struct io_uring ring;
-	unsigned queued; /* entries filled in since the last submission */
-	uint64_t enters; /* system calls made */
+	unsigned queued;  /* entries filled in since the last submission */
+	unsigned leaving; /* operations of uring_cancel() that have not ended */
+	uint64_t enters;  /* system calls made */
 };
 
 /*
@@ -29,7 +30,8 @@ struct uring {
  */
 int uring_init(struct uring *u, unsigned entries);
 
-/* Free it. Operations still under way are cancelled by the kernel. */
+/* Free it. Operations still under way are cancelled by the kernel and not
+ * heard of again, except those of uring_cancel(), which end before. */
 void uring_fini(struct uring *u);
 
 /*
@@ -44,6 +46,15 @@ void uring_attach(struct io_uring_sqe *sqe, struct uring_op *op);
  * does not end a wait.
  */
 void uring_detach(struct uring *u, struct io_uring_sqe *sqe);
+
+/*
+ * End OP, which its owner wants no more, but which the kernel may still know
+ * of: done() is called once without IORING_CQE_F_MORE, now with -ECANCELED or
+ * because it ended by itself. There it is to call uring_left(), and may free
+ * OP.
+ */
+void uring_cancel(struct uring *u, struct uring_op *op);
+void uring_left(struct uring *u);
 
 /* Submit what is queued, and wait for an end of something if WAIT. */
 void uring_submit(struct uring *u, bool wait);

@@ -20,29 +20,8 @@
 
 #include <xenevtchn.h>
 #include <xengnttab.h>
-#include <xentoollog.h>
 
-/*
- * The libraries would write to stderr by themselves, as often as a guest offers
- * a page that is not granted. We say why through open(), where it is limited.
- */
-static void say_nothing(struct xentoollog_logger *logger,
-			xentoollog_level level, int errnoval,
-			const char *context, const char *format, va_list al)
-{
-	(void)logger, (void)level, (void)errnoval;
-	(void)context, (void)format, (void)al;
-}
-
-static void stay(struct xentoollog_logger *logger)
-{
-	(void)logger; /* it is no memory of its own */
-}
-
-static struct xentoollog_logger quiet = {
-	.vmessage = say_nothing,
-	.destroy = stay,
-};
+#include "host/xen_quiet.h"
 
 struct host_link {
 	xengnttab_handle *grants;
@@ -55,6 +34,7 @@ struct host_link {
 	uint32_t mine; /* the port, as written back */
 	struct uring *uring;
 	struct uring_op poll;
+	bool closed; /* freed when the kernel is done with `poll` */
 	void (*call)(void *ctx);
 	void *ctx;
 	xengnttab_grant_copy_segment_t seg[HOST_COPY_MAX];
@@ -62,28 +42,36 @@ struct host_link {
 
 static void xen_close(struct host_link *l)
 {
+	/* The poll has a reference of the file: closing does not unbind. */
+	if (l->events && l->port > 0)
+		(void)xenevtchn_unbind(l->events, (evtchn_port_t)l->port);
 	if (l->events)
-		xenevtchn_close(l->events); /* unbinds the port */
+		xenevtchn_close(l->events);
 	if (l->ring)
 		xengnttab_unmap(l->grants, l->ring, 1);
 	if (l->grants)
 		xengnttab_close(l->grants);
-	free(l);
+	l->closed = true;
+	if (l->uring)
+		uring_cancel(l->uring, &l->poll);
+	else
+		free(l);
 }
 
-static int xen_open(struct host_link **out, uint32_t domid, uint32_t gref,
-		    uint32_t port, void **ring, const char **why)
+static int xen_open(struct host_link **out, const char *place, uint32_t domid,
+		    uint32_t gref, uint32_t port, void **ring, const char **why)
 {
 	struct host_link *l;
 	int rc;
 
+	(void)place;
 	l = calloc(1, sizeof(*l));
 	*why = "out of memory";
 	if (!l)
 		return -ENOMEM;
 	l->domid = domid;
 	*why = "/dev/xen/gntdev does not open";
-	l->grants = xengnttab_open(&quiet, 0);
+	l->grants = xengnttab_open(&xen_quiet, 0);
 	if (!l->grants)
 		goto fail;
 	*why = "the guest's ring page cannot be mapped";
@@ -92,7 +80,7 @@ static int xen_open(struct host_link **out, uint32_t domid, uint32_t gref,
 	if (!l->ring)
 		goto fail;
 	*why = "/dev/xen/evtchn does not open";
-	l->events = xenevtchn_open(&quiet, 0);
+	l->events = xenevtchn_open(&xen_quiet, 0);
 	if (!l->events)
 		goto fail;
 	*why = "the guest's event channel cannot be bound";
@@ -165,11 +153,18 @@ static void xen_event(struct uring_op *op, int32_t res, uint32_t flags)
 		(struct host_link *)((char *)op -
 				     offsetof(struct host_link, poll));
 
+	if (l->closed) {
+		if (flags & IORING_CQE_F_MORE)
+			return;
+		uring_left(l->uring);
+		free(l);
+		return;
+	}
 	if (res >= 0) {
 		l->masked = true;
 		l->call(l->ctx);
 	}
-	if (!(flags & IORING_CQE_F_MORE) && res != -ECANCELED)
+	if (!(flags & IORING_CQE_F_MORE))
 		listen_again(l);
 }
 

@@ -60,6 +60,16 @@ static bool is_holder(const struct scsi_pr *pr, uint32_t i)
 }
 
 /*
+ * The reservation of a registrant. Of the all registrants types everyone is the
+ * holder, and none is remembered: it could go while the reservation stays.
+ */
+static void hold(struct scsi_pr *pr, uint8_t type, uint32_t i)
+{
+	pr->type = type;
+	pr->holder = all_registrants(type) ? 0 : i;
+}
+
+/*
  * Takes a registration away; a reservation ends with its holder, or with the
  * last registrant (SPC-4 5.12.11.2).
  */
@@ -151,7 +161,8 @@ static bool image_ok(const uint8_t *image, uint32_t len)
 		return false;
 	if (image[5] && (!type_ok(image[5]) || !count))
 		return false;
-	return image[6] < count || image[6] == 0;
+	/* with all registrants any number may stand there: see hold() */
+	return image[6] < count || image[6] == 0 || all_registrants(image[5]);
 }
 
 int scsi_pr_load(struct scsi_lu *lu, const uint8_t *image, uint32_t len)
@@ -177,8 +188,7 @@ int scsi_pr_load(struct scsi_lu *lu, const uint8_t *image, uint32_t len)
 		pr->reg[i].all_tg = scsi_get32(p + 16) != 0;
 		pr->count++;
 	}
-	pr->type = image[5];
-	pr->holder = image[6];
+	hold(pr, image[5], image[6]);
 	pr->aptpl = image[12] != 0;
 	/* SPC-4 6.15.2: the generation starts at 0 with power on */
 	if (lu->cfg.resumed)
@@ -388,8 +398,7 @@ static enum scsi_step do_reserve(struct scsi_lu *lu, struct scsi_task *task,
 			return SCSI_STEP_IO;
 		return conflict(task);
 	}
-	pr->type = req->type;
-	pr->holder = req->reg;
+	hold(pr, req->type, req->reg);
 	return SCSI_STEP_IO;
 }
 
@@ -451,8 +460,7 @@ static enum scsi_step do_preempt(struct scsi_lu *lu, struct scsi_task *task,
 		return scsi_bad_cdb(lu, task, 2, 3);
 	drop_key(pr, req->new_key, all, req->me);
 	pr->generation++;
-	pr->type = req->type;
-	pr->holder = find(pr, req->me);
+	hold(pr, req->type, find(pr, req->me));
 	return SCSI_STEP_IO;
 }
 

@@ -22,6 +22,7 @@
 struct worker {
 	uint32_t domid;
 	const struct host_ops *host;
+	const char *place; /* of the host: what follows the colon in --host */
 	struct {
 		uint32_t controller;
 		struct queue *queue;
@@ -30,7 +31,7 @@ struct worker {
 	unsigned count;
 };
 
-static const struct host_ops *const hosts[] = {&host_xen, NULL};
+static const struct host_ops *const hosts[] = {&host_xen, &host_local, NULL};
 
 /* Index of the queue of CONTROLLER, or -1. */
 static int find(const struct worker *w, uint32_t controller)
@@ -50,7 +51,7 @@ static int start(struct worker *w, uint32_t controller)
 
 	if (w->count == QUEUES_MAX)
 		return -ENOSPC;
-	rc = queue_start(&q, w->host, w->domid, controller, PROTO_FD);
+	rc = queue_start(&q, w->host, w->place, w->domid, controller, PROTO_FD);
 	if (rc < 0)
 		return rc;
 	w->at[w->count].controller = controller;
@@ -173,6 +174,7 @@ static int parse(struct worker *w, int argc, char **argv)
 		{0},
 	};
 	bool have_domid = false;
+	size_t len;
 	char *end;
 	int c, i;
 
@@ -184,10 +186,13 @@ static int parse(struct worker *w, int argc, char **argv)
 			have_domid = *end == '\0' && end != optarg;
 			break;
 		case 'h':
+			len = strcspn(optarg, ":");
 			for (i = 0; hosts[i]; i++)
-				if (strcmp(hosts[i]->name, optarg) == 0)
+				if (strlen(hosts[i]->name) == len &&
+				    strncmp(hosts[i]->name, optarg, len) == 0)
 					break;
 			w->host = hosts[i];
+			w->place = optarg[len] ? optarg + len + 1 : NULL;
 			break;
 		default:
 			return -EINVAL;

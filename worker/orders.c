@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "worker/queue_impl.h"
@@ -35,9 +34,9 @@ static void reply(struct queue *q, uint32_t cookie, int rc, const char *text)
 	(void)proto_send(q->control_fd, &msg, NULL, 0);
 }
 
-static struct scsi_back_addr addr_of(const struct proto_msg *msg)
+static struct scsi_addr addr_of(const struct proto_msg *msg)
 {
-	struct scsi_back_addr a = {
+	struct scsi_addr a = {
 		.channel = msg->addr.channel,
 		.id = msg->addr.target,
 		.lun = msg->addr.lun,
@@ -48,91 +47,25 @@ static struct scsi_back_addr addr_of(const struct proto_msg *msg)
 
 /* ---- the ring ---- */
 
-static void ring_free(struct queue *q)
-{
-	if (q->link)
-		q->host->close(q->link);
-	if (q->arena)
-		munmap(q->arena, q->arena_len);
-	free(q->engine_mem);
-	q->link = NULL;
-	q->arena = NULL;
-	q->engine = NULL;
-	q->engine_mem = NULL;
-}
-
-/* Memory for the data of every slot; pages are taken as they are used. */
-static int arena_new(struct queue *q)
-{
-	size_t each = (size_t)q->segs_max * WIRE_PAGE_SIZE + SCSI_SCRATCH_MIN;
-	void *mem;
-	uint32_t i;
-
-	mem = mmap(NULL, each * SCSI_BACK_TAGS, PROT_READ | PROT_WRITE,
-		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (mem == MAP_FAILED)
-		return -errno;
-	q->arena = mem;
-	q->arena_len = each * SCSI_BACK_TAGS;
-	for (i = 0; i < SCSI_BACK_TAGS; i++) {
-		q->slot[i].queue = q;
-		q->slot[i].tl = NULL;
-		q->slot[i].data = q->arena + each * i;
-	}
-	return 0;
-}
-
-static void on_event(void *ctx)
-{
-	(void)ctx; /* having woken is all: each turn looks at the ring */
-}
-
 static void ring_open(struct queue *q, const struct proto_msg *msg)
 {
 	const struct proto_ring *ring = &msg->u.ring;
-	const char *why = "it is connected already";
-	void *page;
-	size_t len = scsi_back_size(ring->segs_max);
-	int rc = -EBUSY;
-
-	if (q->engine)
-		goto out;
-	q->segs_max = ring->segs_max;
-	why = "out of memory";
-	q->engine_mem = aligned_alloc(64, (len + 63) & ~(size_t)63);
-	rc = q->engine_mem ? arena_new(q) : -ENOMEM;
-	if (rc < 0)
-		goto fail;
-	rc = q->host->open(&q->link, q->domid, ring->gref, ring->port, &page,
+	const char *why;
+	int rc = path_open(&q->path, ring->gref, ring->port, ring->segs_max,
 			   &why);
-	if (rc < 0)
-		goto fail;
-	why = "feature-sg-grant is out of range";
-	rc = -EINVAL;
-	if (scsi_back_init(&q->engine, q->engine_mem, len, ring->segs_max, page,
-			   0, 0, &queue_engine_ops, q) < 0)
-		goto fail;
-	q->broken = false;
-	q->closing = false;
-	q->host->listen(q->link, &q->uring, on_event, q);
-	rc = 0;
-	why = NULL;
-	goto out;
 
-fail:
-	ring_free(q);
-out:
-	reply(q, msg->cookie, rc, why);
+	if (rc == 0)
+		q->broken_told = false;
+	reply(q, msg->cookie, rc, rc < 0 ? why : NULL);
 }
 
 static void ring_close(struct queue *q, uint32_t cookie)
 {
-	if (!q->engine || q->closing) {
-		reply(q, cookie, q->engine ? -EBUSY : 0, NULL);
+	if (!q->path.engine || q->path.closing) {
+		reply(q, cookie, q->path.engine ? -EBUSY : 0, NULL);
 		return;
 	}
-	scsi_back_close(q->engine);
-	q->closing = true;
+	path_close(&q->path);
 	q->close_cookie = cookie;
 }
 
@@ -176,13 +109,13 @@ static int lun_open(struct queue *q, const struct proto_lun *p, int fd,
 static void lun_add(struct queue *q, struct mail *m)
 {
 	const struct proto_lun *p = &m->msg.u.lun;
-	struct scsi_back_addr addr = addr_of(&m->msg);
+	struct scsi_addr addr = addr_of(&m->msg);
 	bool has_fd = strcmp(p->storage, storage_null.name) != 0;
 	const char *why = "its address is taken";
 	struct lun *lun;
 	int at = 0, fd, state_fd, rc = -EEXIST;
 
-	if (target_find(&q->target, &addr))
+	if (target_find(&q->path.target, &addr))
 		goto out;
 	fd = has_fd && m->nfds > 0 ? m->fds[at++] : -1;
 	state_fd = at < m->nfds ? m->fds[at] : -1;
@@ -191,7 +124,7 @@ static void lun_add(struct queue *q, struct mail *m)
 		goto out;
 	m->nfds = 0; /* the LUN's now */
 	why = "no more LUNs fit on this controller";
-	rc = target_add(&q->target, &addr, lun);
+	rc = target_add(&q->path.target, &addr, lun);
 	if (rc < 0)
 		lun->type->close(lun);
 	else
@@ -202,8 +135,8 @@ out:
 
 static void lun_del(struct queue *q, const struct proto_msg *msg)
 {
-	struct scsi_back_addr addr = addr_of(msg);
-	struct target_lun *tl = target_find(&q->target, &addr);
+	struct scsi_addr addr = addr_of(msg);
+	struct target_lun *tl = target_find(&q->path.target, &addr);
 
 	if (!tl || tl->going) {
 		reply(q, msg->cookie, -ENOENT, "no such LUN");
@@ -221,21 +154,19 @@ static void stats(struct queue *q, const struct proto_msg *msg)
 		.type = PROTO_REPLY,
 		.cookie = msg->cookie,
 		.controller = q->controller,
-		.u.stats = q->stats,
+		.u.stats = q->path.stats,
 	};
 
-	out.u.stats.luns = q->target.count;
-	if (q->engine)
-		out.u.stats.inflight = scsi_back_inflight(q->engine);
+	out.u.stats.luns = q->path.target.count;
+	if (q->path.engine)
+		out.u.stats.inflight = scsi_back_inflight(q->path.engine);
 	(void)proto_send(q->control_fd, &out, NULL, 0);
 }
 
 static void forget(struct queue *q, uint32_t cookie)
 {
-	if (q->engine && !q->closing) {
-		scsi_back_close(q->engine);
-		q->closing = true;
-	}
+	if (q->path.engine && !q->path.closing)
+		path_close(&q->path);
 	q->forget = true;
 	q->forget_cookie = cookie;
 }
@@ -281,28 +212,16 @@ void queue_orders(struct queue *q)
 
 void queue_settle(struct queue *q)
 {
-	uint32_t i = 0;
+	uint32_t cookie;
 
-	if (q->closing && scsi_back_inflight(q->engine) == 0) {
-		scsi_back_flush(q->engine);
-		ring_free(q);
-		q->closing = false;
+	if (path_closed(&q->path)) {
 		if (q->close_cookie)
 			reply(q, q->close_cookie, 0, NULL);
 		q->close_cookie = 0;
 	}
-	while (i < q->target.count) {
-		struct target_lun *tl = q->target.lun[i];
-		uint32_t cookie = tl->going_cookie;
-
-		if (tl->inflight || !(tl->going || (q->forget && !q->engine))) {
-			i++;
-			continue;
-		}
-		target_remove(&q->target, tl);
+	while (path_lun_gone(&q->path, q->forget && !q->path.engine, &cookie))
 		if (cookie)
 			reply(q, cookie, 0, NULL);
-	}
 }
 
 void queue_forgotten(struct queue *q)

@@ -19,11 +19,13 @@
 struct queue;
 
 /*
- * Start the thread of CONTROLLER of guest DOMID on HOST. Replies go to
- * CONTROL_FD, which stays open until queue_join(). Negative errno on failure.
+ * Start the thread of CONTROLLER of guest DOMID on HOST at PLACE (see
+ * host_ops.open; must stay valid). Replies go to CONTROL_FD, which stays open
+ * until queue_join(). Negative errno on failure.
  */
-int queue_start(struct queue **out, const struct host_ops *host, uint32_t domid,
-		uint32_t controller, int control_fd);
+int queue_start(struct queue **out, const struct host_ops *host,
+		const char *place, uint32_t domid, uint32_t controller,
+		int control_fd);
 
 /*
  * Give the thread a message, with its descriptors (now the queue's). From any

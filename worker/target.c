@@ -7,8 +7,7 @@
 
 #include "scsi/target.h"
 
-static int compare(const struct scsi_back_addr *a,
-		   const struct scsi_back_addr *b)
+static int compare(const struct scsi_addr *a, const struct scsi_addr *b)
 {
 	if (a->channel != b->channel)
 		return a->channel < b->channel ? -1 : 1;
@@ -19,15 +18,14 @@ static int compare(const struct scsi_back_addr *a,
 	return 0;
 }
 
-static bool same_target(const struct scsi_back_addr *a,
-			const struct scsi_back_addr *b)
+static bool same_target(const struct scsi_addr *a, const struct scsi_addr *b)
 {
 	return a->channel == b->channel && a->id == b->id;
 }
 
 /* Index of the first LUN that is not before ADDR. */
 static uint32_t lower_bound(const struct target *t,
-			    const struct scsi_back_addr *addr)
+			    const struct scsi_addr *addr)
 {
 	uint32_t lo = 0, hi = t->count;
 
@@ -43,7 +41,7 @@ static uint32_t lower_bound(const struct target *t,
 }
 
 struct target_lun *target_find(const struct target *t,
-			       const struct scsi_back_addr *addr)
+			       const struct scsi_addr *addr)
 {
 	uint32_t i = lower_bound(t, addr);
 
@@ -53,8 +51,7 @@ struct target_lun *target_find(const struct target *t,
 }
 
 /* Tell the LUNs of ADDR's target that their neighbours have changed. */
-static void list_changed(const struct target *t,
-			 const struct scsi_back_addr *addr)
+static void list_changed(const struct target *t, const struct scsi_addr *addr)
 {
 	uint32_t i;
 
@@ -64,8 +61,7 @@ static void list_changed(const struct target *t,
 			t->lun[i]->lun->type->luns_changed(t->lun[i]->lun);
 }
 
-int target_add(struct target *t, const struct scsi_back_addr *addr,
-	       struct lun *lun)
+int target_add(struct target *t, const struct scsi_addr *addr, struct lun *lun)
 {
 	uint32_t at = lower_bound(t, addr);
 	struct target_lun *tl;
@@ -100,8 +96,8 @@ void target_remove(struct target *t, struct target_lun *tl)
 }
 
 /* The LUN numbers of ADDR's target; returns how many. */
-static uint32_t numbers(const struct target *t,
-			const struct scsi_back_addr *addr, uint16_t *out)
+static uint32_t numbers(const struct target *t, const struct scsi_addr *addr,
+			uint16_t *out)
 {
 	uint32_t i, n = 0;
 
@@ -111,7 +107,7 @@ static uint32_t numbers(const struct target *t,
 	return n;
 }
 
-bool target_answer(const struct target *t, const struct scsi_back_addr *addr,
+bool target_answer(const struct target *t, const struct scsi_addr *addr,
 		   struct lun_cmd *cmd)
 {
 	bool wants = scsi_target_wants(&cmd->task);

@@ -14,7 +14,7 @@
 #define TARGET_LUNS_MAX 256
 
 struct target_lun {
-	struct scsi_back_addr addr;
+	struct scsi_addr addr;
 	struct lun *lun;
 	uint32_t inflight;
 	/* Deletion was asked for: answered when nothing is in flight. */
@@ -29,15 +29,14 @@ struct target {
 
 /* The LUN at ADDR that takes commands, or NULL. */
 struct target_lun *target_find(const struct target *t,
-			       const struct scsi_back_addr *addr);
+			       const struct scsi_addr *addr);
 
 /*
  * Put LUN, now the target's, at ADDR; the others of that target learn that
  * their list has changed. -EEXIST, -ENOSPC or -ENOMEM; then it stays the
  * caller's.
  */
-int target_add(struct target *t, const struct scsi_back_addr *addr,
-	       struct lun *lun);
+int target_add(struct target *t, const struct scsi_addr *addr, struct lun *lun);
 
 /* Close and forget TL, of which nothing is in flight. */
 void target_remove(struct target *t, struct target_lun *tl);
@@ -47,7 +46,7 @@ void target_remove(struct target *t, struct target_lun *tl);
  * and anything for a LUN or target that is not there. False when a LUN has to
  * execute it. Fills in the answer; does not call done.
  */
-bool target_answer(const struct target *t, const struct scsi_back_addr *addr,
+bool target_answer(const struct target *t, const struct scsi_addr *addr,
 		   struct lun_cmd *cmd);
 
 #endif

@@ -17,6 +17,8 @@ readonly _TARGET=/sys/kernel/config/target
 readonly _VSCSI=/run/lab/vscsi
 # What a handshake may take. A guest scans a bus in a second, on a busy host in a minute.
 : "${_VSCSI_SECONDS:=120}"
+# "no": attach only asks, and returns.
+: "${KERNEL_VSCSI_WAIT:=yes}"
 
 # _vscsi_tport DOMID HOST: the WWN of the target that serves a host of a guest.
 _vscsi_tport() {
@@ -76,13 +78,15 @@ kernel_vscsi_attach() {
 	echo "$3 $store" >"$_VSCSI/$dom/$host/$n"
 	{
 		# The host first: a new node has its parent's permissions.
-		if xenstore-exists "$back"; then
+		# And state 7 only where somebody sees it: before, the unit is found without.
+		if _vscsi_state "$back/state" 4; then
 			echo "w $back/state 7"
-		else
+		elif ! xenstore-exists "$back"; then
 			_vscsi_host_nodes "$dom" "$host" "$back" "$front"
 		fi
 		_vscsi_unit_nodes "$unit" "$tport:$n" "$3"
 	} | xs-commit || return
+	[[ $KERNEL_VSCSI_WAIT == yes ]] || return 0
 	wait_for "$_VSCSI_SECONDS" _vscsi_state "$unit/state" 4 && wait_for "$_VSCSI_SECONDS" _vscsi_state "$back/state" 4 &&
 		wait_for "$_VSCSI_SECONDS" _vscsi_state "$front/vscsi-devs/dev-$n/state" 4 && return
 	echo "kernel_vscsi_attach $*: not connected:" >&2

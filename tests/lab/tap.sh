@@ -1,72 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # shellcheck shell=bash
 #
-# For scenarios of the suite "lab": each check is one TAP line. A scenario sources this, checks, and
-# ends with `tap_end`.
-
-tap_count=0
-tap_failed=0
-
-# tap_result STATUS TEXT: one result.
-tap_result() {
-	((++tap_count))
-	if (($1)); then
-		((++tap_failed))
-		echo "not ok $tap_count - $2"
-	else
-		echo "ok $tap_count - $2"
-	fi
-}
-
-# ok TEXT COMMAND...: it succeeds. What it says is shown when it does not.
-ok() {
-	local text=$1 rc
-	shift
-	"$@" >/tmp/tap.said 2>&1 # not in a subshell, so that it can wait for our children
-	rc=$?
-	tap_result $rc "$text"
-	((rc == 0)) || { echo "status $rc of: $*"; tail -n 40 /tmp/tap.said; } | sed 's/^/# /'
-	return $rc
-}
-
-# is TEXT GOT WANTED: they are equal.
-is() {
-	[[ $2 == "$3" ]]
-	local rc=$?
-	tap_result $rc "$1"
-	((rc == 0)) || printf '%s\n' "got:" "$2" "wanted:" "$3" | sed 's/^/# /'
-	return $rc
-}
-
-# like TEXT GOT REGEX: it matches.
-like() {
-	[[ $2 =~ $3 ]]
-	local rc=$?
-	tap_result $rc "$1"
-	((rc == 0)) || printf '%s\n' "got:" "$2" "wanted to match: $3" | sed 's/^/# /'
-	return $rc
-}
+# For scenarios of the suite "lab": TAP, and what they share.
+# shellcheck source=tests/tap.sh
+. "$TREE/tests/tap.sh"
 
 # say TEXT: the lab's own words are no results.
 say() {
 	echo "# $*"
-}
-
-# note TEXT: for people.
-note() {
-	echo "# $*"
-}
-
-# bail TEXT: nothing else can be checked.
-bail() {
-	tap_result 1 "$*"
-	tap_end
-}
-
-# tap_end: the plan, and the status.
-tap_end() {
-	echo "1..$tap_count"
-	exit $((tap_failed > 0))
 }
 
 # daemon_start [OPTION]...: xenpvd, with its log in $OUT.
@@ -82,6 +23,39 @@ daemon_start() {
 # daemon_stop: in an orderly way.
 daemon_stop() {
 	kill "$daemon_pid" 2>/dev/null && wait "$daemon_pid"
+}
+
+# guest_xenpv GUEST: puts our command into a guest, as /tmp/xenpv. The guest has the libraries.
+guest_xenpv() {
+	gzip -9 <"$(command -v xenpv)" | guest_feed "$1" 120 'gunzip >/tmp/xenpv && chmod 755 /tmp/xenpv'
+}
+
+# guest_conform GUEST SECONDS FILE OPTION...: runs the conformance suite in a guest, as the frontend of
+# one of its controllers. Each result is a line in FILE.log as it comes; FILE.json is the whole.
+guest_conform() {
+	local guest=$1 seconds=$2 file=$3
+	shift 3
+	guest_run "$guest" "$seconds" "cd /tmp; ./xenpv -v conform vscsi-backend --json ${*@Q} >conform.json" \
+		>"$file.log" 2>&1
+	guest_get "$guest" /tmp/conform.json "$file.json"
+}
+
+# conform_results FILE: the cases of FILE.json become results of ours.
+conform_results() {
+	local verdict case detail n=0
+	while IFS=$'\t' read -r verdict case detail; do
+		((++n))
+		case $verdict in
+		skip) echo "ok $((++tap_count)) - $case # SKIP $detail" ;;
+		*)
+			[[ $verdict == pass ]]
+			tap_result $? "$case${detail:+: $detail}"
+			;;
+		esac
+	done < <(jq -r '.results[] | [.result, .case, .detail] | @tsv' "$1.json")
+	((n > 0)) && return
+	sed 's/^/# /' "$1.log"
+	return 1
 }
 
 # no_workers: whether every worker process has ended.

@@ -165,6 +165,50 @@ static void arguments(void **state)
 	assert_true(help);
 }
 
+static void options_before_the_command(void **state)
+{
+	static const struct {
+		const char *line;
+		int used; /* words; negative: refused */
+		const char *host, *verbose;
+	} rows[] = {
+		{"xenpv status", 1, NULL, NULL},
+		{"xenpv --host local:/d status", 3, "local:/d", NULL},
+		{"xenpv --host=local:/d -v status -h", 3, "local:/d", ""},
+		{"xenpv --host= status", 2, "", NULL},
+		{"xenpv --verbose", 2, NULL, ""},
+		{"xenpv --host", -1, NULL, NULL},
+		{"xenpv --hos xen status", -1, NULL, NULL},
+		{"xenpv --hostx xen status", -1, NULL, NULL},
+		{"xenpv --verbose=1 status", -1, NULL, NULL},
+		{"xenpv -x status", -1, NULL, NULL},
+		{"xenpv -vv status", -1, NULL, NULL},
+		{"xenpv - status", -1, NULL, NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < XPV_ARRAY_SIZE(rows); i++) {
+		const char *option[GLOBALS] = {NULL};
+		char words[64], *argv[8];
+		int argc = 0, used;
+
+		strcpy(words, rows[i].line);
+		for (char *w = strtok(words, " "); w; w = strtok(NULL, " "))
+			argv[argc++] = w;
+		used = global_args(argc, argv, option);
+		if (rows[i].used < 0 ? used >= 0 : used != rows[i].used)
+			fail_msg("%s: %d", rows[i].line, used);
+		if (used < 0)
+			continue;
+		if (rows[i].host)
+			assert_string_equal(option[GLOBAL_HOST], rows[i].host);
+		else
+			assert_null(option[GLOBAL_HOST]);
+		assert_true(!option[GLOBAL_VERBOSE] == !rows[i].verbose);
+		assert_null(option[GLOBAL_HELP]);
+	}
+}
+
 static void cleans_text(void **state)
 {
 	static const struct {
@@ -253,6 +297,7 @@ int main(void)
 		cmocka_unit_test(table_is_complete),
 		cmocka_unit_test(manual_and_completion_agree),
 		cmocka_unit_test(arguments),
+		cmocka_unit_test(options_before_the_command),
 		cmocka_unit_test(cleans_text),
 		cmocka_unit_test(shows_sizes),
 		cmocka_unit_test(aligns_tables),

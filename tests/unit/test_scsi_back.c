@@ -53,7 +53,7 @@ static void on_cancel(void *host, uint16_t tag)
 }
 
 /* Descriptor page G holds the elements of list from G * 512 on. */
-static void on_fetch(void *host, struct scsi_back_fetch *f, uint32_t n)
+static void on_fetch(void *host, struct grant_fetch *f, uint32_t n)
 {
 	struct world *w = host;
 	uint32_t i;

@@ -545,6 +545,16 @@ static void full_status(void **state)
 	ram_free(r);
 }
 
+/* The checksum at the end of an image: FNV-1a. */
+static uint32_t fnv(const uint8_t *p, uint32_t len)
+{
+	uint32_t sum = 2166136261u;
+
+	while (len--)
+		sum = (sum ^ *p++) * 16777619u;
+	return sum;
+}
+
 /* Another process takes over from the saved state. */
 static struct ram *restart(const struct ram *before, bool resumed)
 {
@@ -593,6 +603,33 @@ static void kept_over_a_restart(void **state)
 	assert_int_equal(next->count[SCSI_IO_SAVE], 1);
 	ram_free(next);
 	ram_free(r);
+}
+
+/* A reservation of all registrants outlives the one that has made it. */
+static void kept_when_its_maker_has_gone(void **state)
+{
+	(void)state;
+	for (uint8_t type = 7; type <= 8; type++) {
+		struct ram *r = ram_default(), *next;
+
+		assert_good(out_flags(r, OTHER, REGISTER, 0, 0, KEY_O, 1));
+		assert_good(out_flags(r, HOLDER, REGISTER, 0, 0, KEY_H, 1));
+		assert_good(pr_out(r, HOLDER, RESERVE, type, KEY_H, 0));
+		assert_good(out_flags(r, HOLDER, REGISTER, 0, KEY_H, 0, 1));
+		is_reserved(r, type, 0);
+		next = restart(r, true);
+		is_reserved(next, type, 0);
+		keys_are(next, 1, KEY_O, 0);
+		ram_free(next);
+		/* as older versions have saved it: the maker's number */
+		r->saved[6] = 1;
+		scsi_put32(r->saved + r->saved_len - 4,
+			   fnv(r->saved, r->saved_len - 4));
+		next = restart(r, true);
+		is_reserved(next, type, 0);
+		ram_free(next);
+		ram_free(r);
+	}
 }
 
 static void failed_save_changes_nothing(void **state)
@@ -816,6 +853,7 @@ int main(void)
 		cmocka_unit_test(capabilities),
 		cmocka_unit_test(full_status),
 		cmocka_unit_test(kept_over_a_restart),
+		cmocka_unit_test(kept_when_its_maker_has_gone),
 		cmocka_unit_test(failed_save_changes_nothing),
 		cmocka_unit_test(changes_take_turns),
 		cmocka_unit_test(reserve_between_registers),

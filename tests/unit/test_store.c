@@ -6,12 +6,14 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <pty.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -487,6 +489,16 @@ static void in_order(struct store *st, const struct store_reply *rsp, void *ctx)
 	assert_int_equal(atoi(rsp->value), o->next++);
 }
 
+/* A terminal that passes all bytes as they are. */
+static void raw(int fd)
+{
+	struct termios t;
+
+	assert_int_equal(tcgetattr(fd, &t), 0);
+	cfmakeraw(&t);
+	assert_int_equal(tcsetattr(fd, TCSANOW, &t), 0);
+}
+
 static void turn(struct store *st)
 {
 	struct pollfd p = {.fd = store_fd(st), .events = store_events(st)};
@@ -526,6 +538,52 @@ static void many_requests_are_pipelined(void **state)
 	assert_int_equal(gone.errors + gone.next, 100);
 	assert_true(gone.errors > 0);
 	server_end(&s);
+}
+
+/*
+ * A device, as /dev/xen/xenbus is one: there is no second request before the
+ * first is answered. A terminal stands for it.
+ */
+static void a_device_gets_one_request_at_a_time(void **state)
+{
+	const struct xs_out out = {.buf = (uint8_t[XS_MSG_MAX]){0},
+				   .room = XS_MSG_MAX};
+	struct order o = {0};
+	struct xs_reader reader;
+	struct xs_out reply = out;
+	uint8_t bytes[256];
+	struct store *st;
+	struct xs_msg msg;
+	int device, end, len, i;
+	size_t used;
+	ssize_t n;
+	char value[16];
+
+	(void)state;
+	assert_int_equal(openpty(&device, &end, NULL, NULL, NULL), 0);
+	raw(end);
+	assert_int_equal(store_open_fd(&st, device, NULL, NULL), 0);
+	xs_reader_init(&reader);
+	for (i = 0; i < 3; i++)
+		assert_int_equal(store_read(st, 0, "/n", in_order, &o), 0);
+	for (i = 0; i < 3; i++) {
+		store_dispatch(st);
+		n = read(end, bytes, sizeof(bytes));
+		assert_int_equal(
+			xs_reader_feed(&reader, bytes, (size_t)n, &used, &msg),
+			1);
+		assert_int_equal(used, n); /* and nothing after it */
+		assert_int_equal(store_events(st), POLLIN);
+		reply.req_id = msg.req_id;
+		snprintf(value, sizeof(value), "%d", i);
+		len = xs_enc_reply(&reply, WIRE_XS_READ, value, strlen(value));
+		assert_int_equal(write(end, reply.buf, (size_t)len), len);
+		turn(st);
+		assert_int_equal(o.next, i + 1);
+	}
+	assert_int_equal(o.errors, 0);
+	store_close(st);
+	close(end);
 }
 
 static void close_inside(struct store *st, const struct store_reply *rsp,
@@ -606,6 +664,7 @@ int main(void)
 		cmocka_unit_test(watches_fire),
 		cmocka_unit_test(a_fault_at_every_request),
 		cmocka_unit_test(many_requests_are_pipelined),
+		cmocka_unit_test(a_device_gets_one_request_at_a_time),
 		cmocka_unit_test(a_callback_may_close),
 		cmocka_unit_test(errors_have_numbers),
 	};

@@ -34,8 +34,9 @@ struct server {
 	uint64_t generation;
 	uint32_t in_tx; /* requests in the transaction */
 	/* what it is to do */
-	uint32_t fragment;   /* bytes per write; 0: all */
-	uint32_t conflicts;  /* commits to refuse with EAGAIN */
+	uint32_t fragment;  /* bytes per write; 0: all */
+	uint32_t conflicts; /* commits to refuse with EAGAIN */
+	void (*ended)(struct server *s, bool committed); /* play the others */
 	uint32_t close_at;   /* request at which to close, from 1 */
 	uint32_t garbage_at; /* request to answer with nonsense */
 	int garbage;	     /* which nonsense */
@@ -134,6 +135,14 @@ static size_t nodes_list(struct nodes *nodes, const char *path, char *out)
 			len += strlen(name) + 1;
 		}
 	return len;
+}
+
+/* Write a node, making what is above it. */
+static void put(struct server *s, const char *path, const char *value)
+{
+	if (!s->live)
+		s->live = nodes_copy(NULL);
+	nodes_set(s->live, path, value, strlen(value));
 }
 
 static void server_send(struct server *s, const void *buf, int len)
@@ -242,6 +251,8 @@ static int do_end(struct server *s, struct xs_out *o, bool commit)
 		s->conflicts--;
 		nodes_free(s->tx);
 		s->tx = NULL;
+		if (s->ended)
+			s->ended(s, false);
 		return xs_enc_error(o, XS_ERR_EAGAIN);
 	}
 	if (commit) {
@@ -251,6 +262,8 @@ static int do_end(struct server *s, struct xs_out *o, bool commit)
 		nodes_free(s->tx);
 	}
 	s->tx = NULL;
+	if (commit && s->ended)
+		s->ended(s, true);
 	return xs_enc_ok(o, WIRE_XS_TRANSACTION_END);
 }
 
@@ -408,13 +421,6 @@ static void server_end(struct server *s)
 	pthread_join(s->thread, NULL);
 	nodes_free(s->live);
 	nodes_free(s->tx);
-}
-
-static void put(struct server *s, const char *path, const char *value)
-{
-	if (!s->live)
-		s->live = nodes_copy(NULL);
-	nodes_set(s->live, path, value, strlen(value));
 }
 
 static struct store *client(struct server *s, store_lost_fn *lost, void *ctx)

@@ -63,6 +63,9 @@ static void refuses(void **state)
 		"0:0:0:0,ro,",
 		",ro",
 		"host",
+		"0:0:0:0\n",
+		"0:0:\t0:0,ro",
+		"0:0:0:0,a\nb",
 	};
 
 	(void)state;

@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "worker/path.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+static void slots_init(struct slots *s)
+{
+	s->first = NULL;
+	s->last = &s->first;
+}
+
+static void slots_put(struct slots *s, struct slot *slot)
+{
+	slot->next = NULL;
+	*s->last = slot;
+	s->last = &slot->next;
+}
+
+static struct slot *slots_take_all(struct slots *s)
+{
+	struct slot *first = s->first;
+
+	slots_init(s);
+	return first;
+}
+
+/* A LUN has ended its command. */
+static void cmd_done(struct lun_cmd *cmd)
+{
+	struct slot *s =
+		(struct slot *)((char *)cmd - offsetof(struct slot, cmd));
+
+	slots_put(&s->path->finished, s);
+}
+
+/* ---- the engine's downcalls ---- */
+
+static void on_submit(void *host, const struct scsi_back_cmd *c)
+{
+	struct path *p = host;
+	struct slot *s = &p->slot[c->tag];
+	struct scsi_task *t = &s->cmd.task;
+
+	s->tag = c->tag;
+	s->reset = c->act == SCSI_BACK_RESET;
+	s->addr = c->addr;
+	s->segs = c->segs;
+	s->nsegs = c->nsegs;
+	s->len = c->len;
+	s->tl = NULL;
+	s->cmd.done = cmd_done;
+	scsi_task_init(t);
+	memcpy(t->cdb, c->cdb, sizeof(t->cdb));
+	t->cdb_len = c->cdb_len;
+	t->data = s->data;
+	t->scratch = s->data + (size_t)p->segs_max * WIRE_PAGE_SIZE;
+	t->scratch_len = SCSI_SCRATCH_MIN;
+	if (c->dir == WIRE_SCSI_DIR_OUT || c->dir == WIRE_SCSI_DIR_BIDI)
+		t->out_len = c->len;
+	if (c->dir == WIRE_SCSI_DIR_IN || c->dir == WIRE_SCSI_DIR_BIDI)
+		t->in_max = c->len;
+	p->stats.requests++;
+	slots_put(&p->fresh, s);
+}
+
+static void on_cancel(void *host, uint16_t tag)
+{
+	struct path *p = host;
+	struct slot *s = &p->slot[tag];
+
+	/* Not begun yet, or ended already: it will be answered anyway. */
+	if (s->tl)
+		s->tl->lun->type->cancel(s->tl->lun, &s->cmd);
+}
+
+static void on_fetch(void *host, struct grant_fetch *f, uint32_t n)
+{
+	struct path *p = host;
+	uint32_t i, j, batch;
+
+	for (i = 0; i < n; i += batch) {
+		batch = n - i < HOST_COPY_MAX ? n - i : HOST_COPY_MAX;
+		for (j = 0; j < batch; j++)
+			p->copy[j] = (struct host_copy){
+				.gref = f[i + j].gref,
+				.offset = f[i + j].offset,
+				.len = f[i + j].len,
+				.local = f[i + j].to,
+			};
+		p->cfg.host->copy(p->link, p->copy, batch, false);
+		for (j = 0; j < batch; j++)
+			f[i + j].ok = p->copy[j].ok;
+	}
+	p->stats.copies += n;
+}
+
+static void on_notify(void *host)
+{
+	struct path *p = host;
+
+	p->cfg.host->notify(p->link);
+	p->stats.notifies++;
+}
+
+static void on_trace(void *host, uint32_t event, uint64_t a, uint64_t b)
+{
+	static const char *const text[] = {
+		[SCSI_BACK_EV_BAD_ACT] = "unknown request type",
+		[SCSI_BACK_EV_BAD_CDB] = "bad CDB length",
+		[SCSI_BACK_EV_BAD_DIR] = "bad data direction",
+		[SCSI_BACK_EV_BAD_SEGS] = "bad number of segments",
+		[SCSI_BACK_EV_BAD_SEG] = "segment outside its page",
+		[SCSI_BACK_EV_BAD_FETCH] = "segment list cannot be read",
+		[SCSI_BACK_EV_BAD_RING] = "ring index out of range",
+	};
+	struct path *p = host;
+
+	p->stats.guest_errors++;
+	log_limited(&p->rate, LOG_WARNING, p->cfg.where,
+		    "guest error: %s (%llu, %llu)", text[event],
+		    (unsigned long long)a, (unsigned long long)b);
+}
+
+static const struct scsi_back_ops engine_ops = {
+	.submit = on_submit,
+	.cancel = on_cancel,
+	.fetch = on_fetch,
+	.notify = on_notify,
+	.trace = on_trace,
+};
+
+/* ---- moving data ---- */
+
+/*
+ * A batch of copies in one direction. Elements remember their slot so that a
+ * failed one fails only its own command.
+ */
+struct batch {
+	struct path *p;
+	bool to_guest;
+	unsigned n;
+};
+
+static void batch_flush(struct batch *b)
+{
+	struct path *p = b->p;
+	unsigned i;
+
+	if (b->n == 0)
+		return;
+	p->cfg.host->copy(p->link, p->copy, b->n, b->to_guest);
+	p->stats.copies += b->n;
+	for (i = 0; i < b->n; i++)
+		if (!p->copy[i].ok)
+			p->owner[i]->cmd.host = WIRE_SCSI_HOST_ERROR;
+	b->n = 0;
+}
+
+/* Add the first LEN bytes of the segments of S. */
+static void batch_add(struct batch *b, struct slot *s, uint32_t len)
+{
+	uint32_t i, n, at = 0;
+
+	for (i = 0; i < s->nsegs && at < len; i++) {
+		n = s->segs[i].length;
+		if (n > len - at)
+			n = len - at;
+		if (b->n == HOST_COPY_MAX)
+			batch_flush(b);
+		b->p->owner[b->n] = s;
+		b->p->copy[b->n++] = (struct host_copy){
+			.gref = s->segs[i].gref,
+			.offset = s->segs[i].offset,
+			.len = (uint16_t)n,
+			.local = s->data + at,
+		};
+		at += n;
+	}
+}
+
+/* ---- the turn ---- */
+
+static void count(struct proto_stats *st, const struct lun_cmd *cmd)
+{
+	if (cmd->task.in_len) {
+		st->read_ops++;
+		st->read_bytes += cmd->task.in_len;
+	} else if (cmd->task.out_len) {
+		st->write_ops++;
+		st->write_bytes += cmd->task.out_len;
+	}
+}
+
+/* Tell the engine how S ended. */
+static void complete(struct path *p, struct slot *s)
+{
+	const struct scsi_task *t = &s->cmd.task;
+	struct scsi_back_result res = {.host = s->cmd.host};
+
+	if (s->tl) {
+		s->tl->inflight--;
+		s->tl = NULL;
+	}
+	if (res.host == WIRE_SCSI_HOST_OK) {
+		res.status = t->status;
+		res.sense = t->sense;
+		res.sense_len = t->sense_len;
+		res.residual = t->residual;
+		count(&p->stats, &s->cmd);
+	} else {
+		res.residual = s->len;
+	}
+	p->stats.responses++;
+	p->untold++;
+	scsi_back_complete(p->engine, s->tag, &res);
+}
+
+static bool finish(struct path *p)
+{
+	struct slot *s, *next, *first = slots_take_all(&p->finished);
+	struct batch b = {.p = p, .to_guest = true};
+
+	if (!first)
+		return false;
+	for (s = first; s; s = s->next)
+		if (s->cmd.host == WIRE_SCSI_HOST_OK && s->cmd.task.in_len)
+			batch_add(&b, s, s->cmd.task.in_len);
+	batch_flush(&b);
+	for (s = first; s; s = next) {
+		next = s->next;
+		complete(p, s);
+	}
+	return true;
+}
+
+/* Start S at its LUN; its data-out is here. */
+static void execute(struct path *p, struct slot *s)
+{
+	struct target_lun *tl;
+
+	if (s->cmd.host != WIRE_SCSI_HOST_OK) { /* its data could not be had */
+		cmd_done(&s->cmd);
+		return;
+	}
+	if (s->reset) {
+		tl = target_find(&p->target, &s->addr);
+		if (tl && !tl->going)
+			tl->lun->type->reset(tl->lun);
+		else
+			s->cmd.host = WIRE_SCSI_HOST_NO_CONNECT;
+		cmd_done(&s->cmd);
+		return;
+	}
+	if (target_answer(&p->target, &s->addr, &s->cmd)) {
+		cmd_done(&s->cmd);
+		return;
+	}
+	s->tl = target_find(&p->target, &s->addr);
+	s->tl->inflight++;
+	s->tl->lun->type->submit(s->tl->lun, &s->cmd);
+}
+
+static bool begin(struct path *p)
+{
+	struct slot *s, *next, *first = slots_take_all(&p->fresh);
+	struct batch b = {.p = p, .to_guest = false};
+
+	if (!first)
+		return false;
+	for (s = first; s; s = s->next) {
+		s->cmd.host = WIRE_SCSI_HOST_OK;
+		if (s->cmd.task.out_len)
+			batch_add(&b, s, s->cmd.task.out_len);
+	}
+	batch_flush(&b);
+	for (s = first; s; s = next) {
+		next = s->next;
+		execute(p, s);
+	}
+	return true;
+}
+
+/* Memory for the data of every slot; pages are taken as they are used. */
+static int arena_new(struct path *p)
+{
+	size_t each = (size_t)p->segs_max * WIRE_PAGE_SIZE + SCSI_SCRATCH_MIN;
+	void *mem;
+	uint32_t i;
+
+	mem = mmap(NULL, each * SCSI_BACK_TAGS, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (mem == MAP_FAILED)
+		return -errno;
+	p->arena = mem;
+	p->arena_len = each * SCSI_BACK_TAGS;
+	for (i = 0; i < SCSI_BACK_TAGS; i++) {
+		p->slot[i].path = p;
+		p->slot[i].tl = NULL;
+		p->slot[i].data = p->arena + each * i;
+	}
+	return 0;
+}
+
+static void on_event(void *ctx)
+{
+	(void)ctx; /* having woken is all: each turn looks at the ring */
+}
+
+void path_init(struct path *p, const struct path_cfg *cfg)
+{
+	memset(p, 0, sizeof(*p));
+	p->cfg = *cfg;
+	slots_init(&p->fresh);
+	slots_init(&p->finished);
+}
+
+static void ring_free(struct path *p)
+{
+	if (p->link)
+		p->cfg.host->close(p->link);
+	if (p->arena)
+		munmap(p->arena, p->arena_len);
+	free(p->engine_mem);
+	p->link = NULL;
+	p->arena = NULL;
+	p->engine = NULL;
+	p->engine_mem = NULL;
+}
+
+int path_open(struct path *p, uint32_t gref, uint32_t port, uint32_t segs_max,
+	      const char **why)
+{
+	size_t len = scsi_back_size(segs_max);
+	void *page;
+	int rc;
+
+	*why = "it is connected already";
+	if (p->engine)
+		return -EBUSY;
+	p->segs_max = segs_max;
+	*why = "out of memory";
+	p->engine_mem = aligned_alloc(64, (len + 63) & ~(size_t)63);
+	rc = p->engine_mem ? arena_new(p) : -ENOMEM;
+	if (rc < 0)
+		goto fail;
+	rc = p->cfg.host->open(&p->link, p->cfg.place, p->cfg.domid, gref, port,
+			       &page, why);
+	if (rc < 0)
+		goto fail;
+	*why = "feature-sg-grant is out of range";
+	rc = -EINVAL;
+	if (scsi_back_init(&p->engine, p->engine_mem, len, segs_max, page, 0, 0,
+			   &engine_ops, p) < 0)
+		goto fail;
+	p->broken = false;
+	p->closing = false;
+	p->cfg.host->listen(p->link, p->cfg.uring, on_event, p);
+	return 0;
+
+fail:
+	ring_free(p);
+	return rc;
+}
+
+void path_close(struct path *p)
+{
+	scsi_back_close(p->engine);
+	p->closing = true;
+}
+
+bool path_closed(struct path *p)
+{
+	if (!p->closing || scsi_back_inflight(p->engine) != 0)
+		return false;
+	scsi_back_flush(p->engine);
+	ring_free(p);
+	p->closing = false;
+	return true;
+}
+
+bool path_lun_gone(struct path *p, bool all, uint32_t *cookie)
+{
+	uint32_t i;
+
+	for (i = 0; i < p->target.count; i++) {
+		struct target_lun *tl = p->target.lun[i];
+
+		if (tl->inflight || !(tl->going || all))
+			continue;
+		*cookie = tl->going_cookie;
+		target_remove(&p->target, tl);
+		return true;
+	}
+	return false;
+}
+
+bool path_turn(struct path *p)
+{
+	bool busy;
+	int taken;
+
+	if (!p->engine)
+		return false;
+	busy = finish(p);
+	taken = scsi_back_poll(p->engine, SCSI_BACK_TAGS);
+	if (taken < 0)
+		p->broken = true;
+	busy |= taken > 0;
+	busy |= begin(p);
+	path_tell_some(p);
+	return busy || p->finished.first;
+}
+
+void path_tell(struct path *p)
+{
+	if (p->engine)
+		scsi_back_flush(p->engine);
+	p->untold = 0;
+}
+
+void path_tell_some(struct path *p)
+{
+	uint32_t depth = scsi_back_inflight(p->engine) + p->untold;
+	uint64_t now;
+
+	if (depth > p->depth)
+		p->depth = depth;
+	if (p->untold == 0)
+		return;
+	if (p->cfg.eager && 2 * p->untold >= p->depth) {
+		path_tell(p);
+	} else {
+		now = p->cfg.now_ns(p->cfg.ctx);
+		if (p->untold_since == 0) {
+			p->untold_since = now;
+		} else if (now - p->untold_since > p->cfg.hold_ns) {
+			/* it keeps fewer in flight than it did */
+			p->depth = depth;
+			path_tell(p);
+		}
+	}
+	if (p->untold == 0)
+		p->untold_since = 0;
+}
+
+bool path_has_work(const struct path *p)
+{
+	return p->engine && scsi_back_has_work(p->engine);
+}
+
+bool path_rest(struct path *p)
+{
+	path_tell(p);
+	if (p->engine && scsi_back_arm(p->engine))
+		return false;
+	if (p->engine && !p->broken)
+		p->cfg.host->rearm(p->link, p->cfg.uring);
+	return true;
+}

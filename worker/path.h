@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The data path of one controller: between its ring and its LUNs, without a
+ * thread, a clock or a system call of its own. A queue (worker/queue.c) turns it
+ * on a real machine, the simulator in its world.
+ *
+ *     finish    one grant copy call brings all data-in to the guest, then each
+ *               command is completed at the engine
+ *     poll      the engine publishes responses, takes requests and submits
+ *               commands: they go to `fresh`
+ *     begin     one grant copy call brings all data-out from the guest, then
+ *               each command starts at its LUN
+ *     tell      one event for several responses
+ *
+ * It reaches the guest through host_ops, and whoever executes commands through
+ * lun_type. A path belongs to one thread. Errors are negative errno.
+ */
+#ifndef WORKER_PATH_H
+#define WORKER_PATH_H
+
+#include "core/scsi_back.h"
+#include "host/host.h"
+#include "host/log.h"
+#include "lun/lun.h"
+#include "worker/proto.h"
+#include "worker/target.h"
+
+struct path;
+
+/* A command from submit until its answer is on the ring. */
+struct slot {
+	struct lun_cmd cmd;
+	struct path *path;
+	struct slot *next; /* in fresh or finished */
+	uint16_t tag;
+	bool reset;
+	struct target_lun *tl; /* NULL: answered by the target itself */
+	struct scsi_addr addr;
+	const struct wire_scsi_seg *segs; /* the engine's, until completed */
+	uint32_t nsegs, len;
+	uint8_t *data; /* segs_max pages, then the scratch */
+};
+
+/* First in, first out. */
+struct slots {
+	struct slot *first, **last;
+};
+
+/* What a path is made of; all of it stays valid while the path is used. */
+struct path_cfg {
+	const struct host_ops *host;
+	const char *place;   /* of the host, for its open() */
+	struct uring *uring; /* for the host's events */
+	uint32_t domid;
+	const struct log_where *where; /* guest errors are logged there */
+	uint64_t (*now_ns)(void *ctx); /* any clock that does not go back */
+	void *ctx;
+	/* How long a response may wait for others to be told with. */
+	uint64_t hold_ns;
+	/* The guest runs beside us: tell it as soon as half of what it keeps
+	 * in flight has been answered. */
+	bool eager;
+};
+
+struct path {
+	struct path_cfg cfg;
+	struct target target;
+	struct proto_stats stats;
+	struct log_rate rate;
+	/* the ring, while it is open */
+	struct host_link *link;
+	struct scsi_back *engine;
+	void *engine_mem;
+	bool broken;  /* the guest has broken the ring's contract */
+	bool closing; /* no more requests are taken */
+	uint32_t segs_max;
+	uint8_t *arena; /* of all slots' data */
+	size_t arena_len;
+	struct slot slot[SCSI_BACK_TAGS];
+	struct slots fresh, finished;
+	struct host_copy copy[HOST_COPY_MAX];
+	struct slot *owner[HOST_COPY_MAX]; /* whose piece copy[i] is */
+	/* events for the guest */
+	uint32_t untold; /* responses since the guest was last notified */
+	uint32_t depth;	 /* the most it kept in flight lately */
+	uint64_t untold_since;
+};
+
+/* Make a path without a ring and without LUNs in P. */
+void path_init(struct path *p, const struct path_cfg *cfg);
+
+/*
+ * Connect the ring that the guest granted as GREF, with its event channel PORT;
+ * SEGS_MAX was announced as feature-sg-grant. On failure *WHY says what failed.
+ */
+int path_open(struct path *p, uint32_t gref, uint32_t port, uint32_t segs_max,
+	      const char **why);
+
+/* Take no more requests; what is in flight goes on. */
+void path_close(struct path *p);
+
+/* The ring is closing and nothing is in flight: give it back. True if so. */
+bool path_closed(struct path *p);
+
+/*
+ * Forget a LUN that is going (every LUN if ALL) and has nothing in flight, and
+ * say in *COOKIE for whom. False when there is none left.
+ */
+bool path_lun_gone(struct path *p, bool all, uint32_t *cookie);
+
+/*
+ * One turn: finish, poll, begin. True when there was something to do. Sets
+ * p->broken when the ring is.
+ */
+bool path_turn(struct path *p);
+
+/* Notify the guest if it has to be. */
+void path_tell(struct path *p);
+
+/* Notify now, or wait for company? */
+void path_tell_some(struct path *p);
+
+/* A cheap look: would a turn find requests? */
+bool path_has_work(const struct path *p);
+
+/*
+ * Before sleeping: notify, ask the guest for an event, let the next one
+ * through. False when there is work already.
+ */
+bool path_rest(struct path *p);
+
+#endif
