@@ -60,6 +60,30 @@ static const struct cli_option status_options[] = {
 	{0},
 };
 
+static const struct cli_option conform_options[] = {
+	[CONFORM_JSON] = {"json", 'j', NULL, "print JSON, for programs"},
+	[CONFORM_LIST] = {"list", 'l', NULL,
+			  "only list the cases, and what each checks"},
+	[CONFORM_ONLY] = {"only", 'o', "PATTERN",
+			  "only cases whose names match, as 'ring.*'"},
+	[CONFORM_NAME] = {"name", 0, "NAME",
+			  "name of the guest to be, on a local host"},
+	[CONFORM_WITH_DANGEROUS] =
+		{"dangerous", 0, NULL,
+		 "also cases that may crash the peer's host"},
+	[CONFORM_WITH_STRICT] = {"strict", 0, NULL,
+				 "want what xenpv's own peers promise"},
+	[CONFORM_HOTPLUG] = {"hotplug", 0, "CMD",
+			     "'CMD add' adds a LUN, 'CMD remove' removes it"},
+	[CONFORM_STIMULUS] = {"stimulus", 0, "CMD",
+			      "makes the frontend use its LUNs"},
+	[CONFORM_CHECK] = {"check", 0, "CMD",
+			   "succeeds while the peer's domain is well"},
+	[CONFORM_TIME] = {"time", 't', "SECONDS", "of requests at random (20)"},
+	[CONFORM_SEED] = {"seed", 0, "NUMBER", "of these; else of the clock"},
+	{0},
+};
+
 static const struct cli_option no_options[] = {{0}};
 
 const struct command commands[] = {
@@ -133,6 +157,29 @@ const struct command commands[] = {
 		.args_max = 0,
 		.option = status_options,
 		.run = status_show,
+	},
+	{
+		.name = "conform",
+		.args = "vscsi-backend [CONTROLLER] | vscsi-frontend GUEST "
+			"[CONTROLLER]",
+		.summary = "run the conformance suite against a peer",
+		.details =
+			"vscsi-backend   we are the frontend, in the guest: of "
+			"controller\n"
+			"                CONTROLLER (0), which no driver may be "
+			"using.\n"
+			"                What is on its LUNs is lost.\n"
+			"vscsi-frontend  we are the backend, of controllers "
+			"from CONTROLLER (100)\n"
+			"                on that GUEST gets for a moment "
+			"each.\n"
+			"\n"
+			"Status 1 if a case fails. With -v, each result at "
+			"once on stderr.\n",
+		.args_min = 1,
+		.args_max = 3,
+		.option = conform_options,
+		.run = conform_command_run,
 	},
 	{
 		.name = "help",

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* One request a row, and its one right answer; the words that rows are in. */
-#ifndef TESTS_LAB_HOSTILE_ROWS_H
-#define TESTS_LAB_HOSTILE_ROWS_H
+/*
+ * One request a row, and what its answer must be; the words that rows are in.
+ * A row is a case, by the family of its table.
+ */
+#ifndef CONFORM_ROWS_H
+#define CONFORM_ROWS_H
 
-#include "wire/scsi.h"
+#include "conform/backend.h"
 
 /* Symbols for grant references in the tables, which are numbers at run time. */
 #define SYMBOL(kind, i) (0xa5000000u | (kind) << 8 | (i))
@@ -13,22 +16,16 @@
 #define RING		SYMBOL(3u, 0u)
 #define NEVER		0xffffffffu
 
-#define PAGES 64
-#define LISTS 2
-
 /* Of a row's list: as many entries as are allowed, and one more. */
 #define LIST_FULL 0xfffe
 #define LIST_OVER 0xffff
 
 #define BAD    (WIRE_SCSI_HOST_ERROR << 16)
 #define ABSENT (WIRE_SCSI_HOST_NO_CONNECT << 16)
-#define GOOD   0
-#define CHECK  2
 
 /* Where the known data stands, and where table rows may write. */
-#define KNOWN	     0, 0, 0, 0
-#define KNOWN_BLOCKS 8
-#define SCRATCH	     0, 0, 0x10, 0
+#define KNOWN	0, 0, 0, 0
+#define SCRATCH 0, 0, 0x10, 0
 
 #define TUR .act = WIRE_SCSI_ACT_CDB, .cmd_len = 6
 #define INQUIRY                                                                \
@@ -66,6 +63,14 @@
 	.at = offsetof(struct wire_scsi_req, field), .from = (first),          \
 	.to = (last) + 1
 
+/* What the protocol asks of the answer. */
+enum rule {
+	RULE_DONE,   /* GOOD */
+	RULE_REFUSE, /* not GOOD: a status or a host result says so */
+	RULE_ANSWER, /* that there is one */
+	RULE_TMF,    /* success or failure of an abort or a reset */
+};
+
 struct row {
 	const char *name;
 	struct wire_scsi_req req;
@@ -76,20 +81,18 @@ struct row {
 	 * as much of them */
 	struct wire_scsi_seg entry;
 	uint32_t n;
-	/* the answer */
+	enum rule rule;
+	/* what our own backend promises: --strict */
 	int32_t want;
 	uint16_t asc; /* additional sense code and qualifier, 0: any */
 	bool or_good; /* what is right depends on the guest */
+	bool shared;  /* only where other grants are of another's kernel */
+	const struct clause *clause;
+	uint32_t flags; /* enum conform_flags */
 };
 
-/* Rows after which honest commands must be served. */
-struct group {
-	const char *name;
-	const struct row *row;
-	size_t n;
-};
-
-extern const struct group hostile_groups[];
-extern const size_t hostile_group_count;
+/* The cases of all rows, appended to LIST, which has room for row_count(). */
+size_t row_count(void);
+void row_cases(struct conform_case *list);
 
 #endif

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Cases for a frontend: a backend that lies. A driver may give the controller
+ * up; its domain must stay well, and take another one.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "conform/frontend.h"
+
+/* What is done instead of answering the first READ; R is answered or kept. */
+struct lie {
+	void (*tell)(struct raw_back *k, struct raw_req *r, uint32_t value);
+	uint32_t value;
+};
+
+static bool lie_once(struct raw_back *k, struct raw_req *r)
+{
+	const struct lie *lie = k->arg;
+
+	if (!target_is_read(&r->req) || k->step)
+		return false;
+	k->step = 1;
+	lie->tell(k, r, lie->value);
+	return true;
+}
+
+static void lies(struct conform *c, const void *arg)
+{
+	struct raw_back *k = back_of(c);
+	int pid = -1;
+
+	k->arg = arg;
+	k->sg_grant = 0;
+	raw_make(k, RAW_LUNS);
+	k->script = lie_once;
+	k->patience = 5000;
+	/* after a lie the handshake may stop: that is no failure of the case */
+	if (!raw_back_connect(k)) {
+		if (!k->step)
+			return;
+		c->verdict = CONFORM_PASS;
+	}
+	frontend_idle(k, 3000);
+	if (!k->step)
+		pid = frontend_stimulus(k);
+	raw_serve(k, 3000, NULL);
+	/* what hangs in there by now is the lie's doing */
+	frontend_stimulus_end(k, pid);
+	if (!k->step)
+		conform_skip(c, "it has sent no READ: --stimulus");
+	if (c->verdict == CONFORM_PASS)
+		c->detail[0] = '\0';
+	conform_note(c, "its state is %" PRIu32,
+		     raw_front_u32(k, WIRE_BUS_STATE));
+}
+
+static void other_rqid(struct raw_back *k, struct raw_req *r, uint32_t value)
+{
+	struct wire_scsi_rsp rsp = {.rqid = (uint16_t)value};
+
+	raw_answer_with(k, r, &rsp);
+}
+
+static void twice(struct raw_back *k, struct raw_req *r, uint32_t value)
+{
+	struct wire_scsi_rsp rsp = {.rqid = r->req.rqid};
+
+	(void)value;
+	raw_answer_as_disk(k, r);
+	raw_answer_with(k, NULL, &rsp);
+}
+
+static void jump(struct raw_back *k, struct raw_req *r, uint32_t value)
+{
+	struct wire_ring *ring = k->ring;
+
+	(void)r;
+	xpv_store32(&ring->rsp_prod, k->rsp_prod + value);
+	k->ops->notify(k->link);
+}
+
+static void long_sense(struct raw_back *k, struct raw_req *r, uint32_t value)
+{
+	struct wire_scsi_rsp rsp = {.rqid = r->req.rqid};
+
+	target_sense(&rsp, 3, 0x1100);
+	memset(rsp.sense + 18, 0xff, sizeof(rsp.sense) - 18);
+	rsp.sense_len = (uint8_t)value;
+	raw_answer_with(k, r, &rsp);
+}
+
+static void residual(struct raw_back *k, struct raw_req *r, uint32_t value)
+{
+	struct wire_scsi_rsp rsp = {.rqid = r->req.rqid,
+				    .residual_len = r->bytes + value};
+
+	raw_answer_with(k, r, &rsp);
+}
+
+static void garbage(struct raw_back *k, struct raw_req *r, uint32_t value)
+{
+	(void)r;
+	memset((uint8_t *)k->ring + WIRE_RING_SLOTS_OFFS, (int)value,
+	       WIRE_PAGE_SIZE - WIRE_RING_SLOTS_OFFS);
+	k->rsp_prod++;
+	raw_back_push(k);
+}
+
+static void storm(struct raw_back *k, struct raw_req *r, uint32_t value)
+{
+	while (value--)
+		k->ops->notify(k->link);
+	raw_answer_as_disk(k, r);
+}
+
+/* The backend dies: its mapping and its event channel are gone. */
+static void dies(struct conform *c, const void *arg)
+{
+	struct raw_back *k = back_of(c);
+
+	(void)arg;
+	if (!frontend_connect(c, 0, NULL))
+		return;
+	frontend_idle(k, 10000);
+	raw_detach(k);
+	conform_sleep(1000);
+	raw_back_put_u32(k, WIRE_BUS_STATE, WIRE_BUS_CLOSED);
+	raw_serve(k, 1000, NULL);
+	conform_note(c, "its state is %" PRIu32,
+		     raw_front_u32(k, WIRE_BUS_STATE));
+}
+
+#define LIE(text, rule, flag, ...)                                             \
+	{                                                                      \
+		.family = "bogus", .name = (text), .clause = &(rule),          \
+		.flags = (flag), .seconds = 90, .run = lies,                   \
+		.arg = &(const struct lie)                                     \
+		{                                                              \
+			__VA_ARGS__                                            \
+		}                                                              \
+	}
+
+static const struct conform_case cases[] = {
+	LIE("an event storm", clause_survive, 0, storm, 5000),
+	LIE("sense_len 97", clause_sense, 0, long_sense, 97),
+	LIE("sense_len 255", clause_sense, 0, long_sense, 255),
+	{.family = "bogus",
+	 .name = "the backend dies",
+	 .clause = &clause_survive,
+	 .flags = CONFORM_BREAKS,
+	 .seconds = 90,
+	 .run = dies},
+	LIE("a residual longer than the request", clause_residual,
+	    CONFORM_BREAKS, residual, 1),
+	LIE("a residual of 2^32 - 1", clause_residual, CONFORM_BREAKS, residual,
+	    UINT32_MAX - 4096),
+	LIE("an answer to rqid 65535", clause_rqid, CONFORM_BREAKS, other_rqid,
+	    65535),
+	LIE("an answer to rqid 15, which is not open", clause_rqid,
+	    CONFORM_BREAKS, other_rqid, 15),
+	LIE("two answers to one request", clause_ring_once, CONFORM_BREAKS,
+	    twice, 0),
+	LIE("rsp_prod jumps by 17", clause_ring_bounds, CONFORM_BREAKS, jump,
+	    17),
+	LIE("rsp_prod jumps by 2^31", clause_ring_bounds, CONFORM_BREAKS, jump,
+	    1u << 31),
+	LIE("rsp_prod goes back", clause_ring_bounds, CONFORM_BREAKS, jump,
+	    UINT32_MAX),
+	LIE("slots of 0xff", clause_survive, CONFORM_BREAKS, garbage, 0xff),
+};
+
+const struct front_list frontend_bogus = {cases, XPV_ARRAY_SIZE(cases)};
