@@ -6,12 +6,25 @@ B      ?= build
 PREFIX ?= /usr/local
 # Warnings are errors here, in the developers' way in; packagers call meson.
 MESON_FLAGS ?= -Dwerror=true
+# of `make fuzz`; TIME is in seconds for each target
+TARGET ?= all
+TIME   ?= 60
+
+# Only from the command line: some shells have a HOST of their own.
+ifneq ($(origin HOST),command line)
+HOST := xen
+endif
+ifeq ($(filter $(HOST),xen local),)
+$(error HOST=$(HOST): use HOST=xen or HOST=local)
+endif
 
 SETUP = [ -f $(1)/build.ninja ] || \
 	meson setup --prefix $(PREFIX) $(MESON_FLAGS) $(2) $(1)
 
-.PHONY: all deps setup dest check check-fast lab demo bench coverage format \
-	install clean help
+.PHONY: all deps setup dest check check-fast lab demo demo-xen demo-local \
+	bench-xen bench-local \
+	bench soak mutate coverage \
+	fuzz fuzz-coverage sim-coverage format install clean help
 
 all: setup                 # build everything, into build/
 	@ninja -C $(B)
@@ -28,22 +41,48 @@ dest: all
 	@meson install -C $(B) --no-rebuild --quiet --destdir lab/dest
 
 check: dest                # every test, the real Xen in QEMU included
-	@tools/check $(B) tidy unit unit-asan abi lab
+	@tools/check $(B) tidy unit corpus unit-asan corpus-asan fuzz abi local \
+		local-asan sim sim-asan lab
 
 check-fast: all            # the tests that take seconds
-	@tools/check $(B) tidy unit abi
+	@tools/check $(B) tidy unit corpus abi local sim
 
 lab: dest                  # build the images of the lab
 	@lab/lab image
 
-demo: dest                 # see it work, on the real Xen in QEMU
+demo: demo-$(HOST)         # see it work, on the real Xen in QEMU; HOST=local: without Xen
+
+demo-xen: dest
 	@lab/lab run lab/scenarios/demo.sh
 
-bench: dest                # measure beside the kernel, in the lab
+demo-local: all
+	@XENPV_BUILD=$(B) bash tests/local/demo.sh
+
+bench: bench-$(HOST)       # measure beside the kernel, in the lab; HOST=local: natively
+
+bench-xen: dest
 	@bench/run
 
+bench-local: dest
+	@bench/local $(B)
+
+soak: all                  # seeds of the simulator, until ^C or TIME seconds
+	@tools/soak $(B) $(if $(TIME),--time $(TIME))
+
+mutate: all                # break the engines on purpose: who notices?
+	@tests/mutate/run --table doc/mutations.md $(NAME)
+
 coverage: deps             # branches of core/ and scsi/ that unit tests take
-	@tools/coverage build-coverage
+	@tools/coverage build-coverage unit
+
+fuzz: deps                 # search for inputs that break something: TARGET= TIME=
+	@tools/fuzz build-fuzz $(TARGET) $(TIME)
+
+sim-coverage: deps         # branches that the simulator takes
+	@tools/coverage build-coverage sim
+
+fuzz-coverage: deps        # branches that the corpora of the fuzzers take
+	@tools/coverage build-coverage corpus
 
 format: deps               # bring C sources into the form that tidy asks for
 	@git ls-files '*.c' '*.h' | xargs clang-format-14 -i
