@@ -53,7 +53,8 @@ struct host_ops {
 	void (*copy)(struct host_link *l, struct host_copy *c, unsigned n,
 		     bool to_guest);
 
-	/* Send the guest an event. */
+	/* Send the guest an event. The process ignores SIGPIPE: on a local
+	 * host the guest's end of a pipe may have gone with it. */
 	void (*notify)(struct host_link *l);
 
 	/* Start listening: CALL(CTX) runs from uring_reap() at an event. */

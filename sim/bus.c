@@ -36,9 +36,12 @@ static struct path_text front_path(const struct controller *c, const char *what)
 	return p;
 }
 
-static struct path_text dev(uint32_t i)
+/* Of its own length: two paths in one would need the sum of both. */
+static struct dev_text {
+	char s[40];
+} dev(uint32_t i)
 {
-	struct path_text p;
+	struct dev_text p;
 
 	snprintf(p.s, sizeof(p.s), "vscsi-devs/dev-%u/state", i);
 	return p;
