@@ -17,7 +17,7 @@
 
 #include <stdint.h>
 
-#define PROTO_VERSION  1
+#define PROTO_VERSION  2
 #define PROTO_FD       3
 #define PROTO_FDS_MAX  2
 #define PROTO_TEXT_MAX 200
@@ -41,6 +41,17 @@ enum proto_type {
 	PROTO_SCSI_FORGET, /* control: controller: close and drop its LUNs */
 	PROTO_STATS,	   /* control: controller */
 	PROTO_LOG_LEVEL,   /* control: u.level (syslog priority) */
+	PROTO_BLK_OPEN,	   /* control: controller, queue, u.blk, fds[0] storage
+			      (absent for "null"): connect one ring of a disk */
+	PROTO_BLK_CLOSE,   /* control: controller, queue: finish what is in
+			      flight, unmap, unbind, close the storage */
+	PROTO_BLK_RESIZE,  /* control: controller, queue, u.size */
+};
+
+/* Whose controller a message is about; each class has its own numbers. */
+enum proto_class {
+	PROTO_CLASS_SCSI,
+	PROTO_CLASS_BLK, /* controller: the virtual device number of a disk */
 };
 
 /* A LUN's place on its controller: the last three parts of VDEV H:C:T:L. */
@@ -79,6 +90,26 @@ struct proto_lun {
 	char product[20];   /* INQUIRY product, at most 16 characters */
 };
 
+/* Pages of one block ring: WIRE_BLK_RING_PAGES_MAX. */
+#define PROTO_BLK_PAGES_MAX 16
+
+/* One ring of a disk; what was announced to the guest, and what is behind. */
+struct proto_blk {
+	uint32_t gref[PROTO_BLK_PAGES_MAX]; /* ring-ref, ring-ref0... */
+	uint32_t pages;
+	uint32_t port;	       /* event-channel of the frontend */
+	uint32_t abi;	       /* enum blk_abi */
+	uint32_t features;     /* of enum blk_back_feature */
+	uint32_t indirect_max; /* feature-max-indirect-segments */
+	uint32_t persistent_max;
+	uint32_t block_size; /* of the device, bytes: 512 or 4096 */
+	uint32_t align;	     /* O_DIRECT alignment of offset and length */
+	uint64_t size;	     /* bytes, a multiple of block_size */
+	uint32_t flags;	     /* PROTO_LUN_* */
+	uint32_t discard_granularity; /* bytes, 0 = block_size */
+	char storage[16];	      /* storage driver: "file", "null" */
+};
+
 /* Counters since the controller was opened; all monotonic. */
 struct proto_stats {
 	uint64_t requests, responses, guest_errors;
@@ -95,14 +126,18 @@ struct proto_hello {
 struct proto_msg {
 	uint32_t type;	     /* enum proto_type */
 	uint32_t cookie;     /* control's; echoed in the reply */
-	uint32_t controller; /* U: the H of VDEV */
+	uint32_t controller; /* U: the H of VDEV; of a disk its number */
+	uint16_t class;	     /* enum proto_class */
+	uint16_t queue;	     /* of a disk, from 0 */
 	int32_t rc;	     /* REPLY: 0 or negative errno */
 	struct proto_addr addr;
 	union {
 		struct proto_hello hello;
 		struct proto_ring ring;
 		struct proto_lun lun;
+		struct proto_blk blk;
 		struct proto_stats stats;
+		uint64_t size; /* bytes */
 		int32_t level;
 	} u;
 	char text[PROTO_TEXT_MAX]; /* for people; NUL-terminated */
