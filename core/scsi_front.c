@@ -68,6 +68,7 @@ struct scsi_front {
 	bool stopped, suspended, ending;
 	uint32_t inflight;  /* submitted and not done */
 	uint32_t ended;	    /* tags in ENDED */
+	uint32_t pinned;    /* commands of this connection that were */
 	uint32_t list_free; /* bit per page of descriptors */
 	uint32_t list_good; /* those that are not pinned */
 	struct bounce_pool pool;
@@ -560,6 +561,7 @@ static void finish(struct scsi_front *f, struct tag *t, enum tag_state next,
 {
 	res->residual = t->len - t->moved;
 	res->pinned = !let_go(f, t, gone) || t->pinned;
+	f->pinned += res->pinned;
 	if (t->state == TAG_ENDED)
 		f->ended--;
 	t->victims = 0;
@@ -805,6 +807,8 @@ int scsi_front_poll(struct scsi_front *f, uint32_t budget)
 		if (rc < 0)
 			return rc;
 	}
+	if (f->pinned > SCSI_FRONT_PINNED_MAX)
+		return stop(f, SCSI_FRONT_EV_MANY_PINNED, f->pinned, 0);
 	pump(f);
 	return (int)i;
 }
@@ -840,6 +844,7 @@ int scsi_front_resume(struct scsi_front *f, void *ring, uint32_t segs_max)
 	if (f->ending || (!f->suspended && !f->stopped))
 		return XPV_EBUSY;
 	start_ring(f, ring, segs_max);
+	f->pinned = 0;
 	f->suspended = f->stopped = false;
 	return 0;
 }

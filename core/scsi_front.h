@@ -15,7 +15,9 @@
  * hold stops the engine: poll returns XPV_EPROTO from then on, and everything
  * outstanding ends with WIRE_SCSI_HOST_ERROR. A page that the backend still has
  * mapped when its command ends is never used again by us, and the owner is told
- * so (scsi_front_result.pinned).
+ * so (scsi_front_result.pinned). More than SCSI_FRONT_PINNED_MAX such commands
+ * on one connection stop the engine, too: what a backend can cost the owner has
+ * a bound.
  *
  * Two strange answers are only traced, because good backends give them: a
  * residual longer than the data (the kernel's says so when a CDB names more
@@ -62,6 +64,10 @@
 /* Segments of one request that we ever use: one page of descriptors. */
 #define SCSI_FRONT_SEGS_MAX WIRE_SCSI_SEGS_PER_PAGE
 
+/* Commands of one connection whose pages a backend may keep. A good one keeps
+ * none; one that was slow to let go of what was aborted is forgiven. */
+#define SCSI_FRONT_PINNED_MAX 64u
+
 /* A command. PIECE stays the owner's and unchanged until done. */
 struct scsi_front_cmd {
 	uint64_t cookie; /* the owner's; unique among those outstanding */
@@ -93,6 +99,7 @@ enum scsi_front_event {
 	SCSI_FRONT_EV_BAD_RESIDUAL, /* a: rqid, b: residual_len */
 	SCSI_FRONT_EV_BAD_RESULT,   /* a: rqid, b: rslt */
 	SCSI_FRONT_EV_PINNED,	    /* a: gref that could not be taken back */
+	SCSI_FRONT_EV_MANY_PINNED,  /* a: commands */
 	SCSI_FRONT_EV_UNANSWERED,   /* a: rqid, aborted or reset unanswered */
 	SCSI_FRONT_EVENTS,
 };

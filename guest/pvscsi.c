@@ -106,6 +106,7 @@ static void front_trace(void *host, uint32_t event, uint64_t a, uint64_t b)
 		[SCSI_FRONT_EV_BAD_RESIDUAL] = "has a residual beyond the data",
 		[SCSI_FRONT_EV_BAD_RESULT] = "has a result that does not exist",
 		[SCSI_FRONT_EV_PINNED] = "does not let go of a page",
+		[SCSI_FRONT_EV_MANY_PINNED] = "keeps page after page",
 		[SCSI_FRONT_EV_UNANSWERED] = "never answers what was aborted",
 	};
 	struct pvscsi *v = host;

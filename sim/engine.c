@@ -16,7 +16,10 @@
 #include "sim/raw.h"
 
 #define PAGES_MAX (SCSI_FRONT_TAGS + 24u)
-#define PINS_MAX  512u
+/* Commands that a backend can pin before the engine stops: one more than it
+ * forgives, what one poll ends, and all that end with the connection. */
+#define PINNED_MAX (SCSI_FRONT_PINNED_MAX + 1 + 2 * SCSI_FRONT_TAGS)
+#define PINS_MAX   (PINNED_MAX * PIECES_MAX)
 
 struct engine {
 	struct controller *c;
@@ -29,6 +32,7 @@ struct engine {
 	bool broken; /* the backend has broken the protocol */
 	/* Grants that a lying backend keeps mapped, and pages lost thereby. */
 	uint32_t pins, pin[PINS_MAX];
+	uint32_t pinned; /* commands */
 	uint32_t lost, page_lost[PINS_MAX];
 };
 
@@ -82,9 +86,9 @@ static void on_done(void *host, uint64_t cookie,
 	res.lost = e->losing || e->broken;
 	res.pinned = r->pinned;
 	if (r->pinned) {
-		if (e->lost + o->npieces > PINS_MAX)
-			world_fail(e->c->w, "bound", "%u pages are lost",
-				   e->lost);
+		if (++e->pinned > PINNED_MAX)
+			world_fail(e->c->w, "bound", "%u commands are pinned",
+				   e->pinned);
 		memcpy(e->page_lost + e->lost, o->page,
 		       o->npieces * sizeof(o->page[0]));
 		e->lost += o->npieces;
@@ -318,7 +322,7 @@ static void unpin(struct engine *e)
 	e->pins = 0;
 	for (i = 0; i < e->lost; i++)
 		mem_page_free(m, e->c->dom, e->page_lost[i]);
-	e->lost = 0;
+	e->lost = e->pinned = 0;
 }
 
 static void engine_lost(struct controller *c, bool moved)

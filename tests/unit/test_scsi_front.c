@@ -651,6 +651,31 @@ static void pinned_pages(void **state)
 	rig_free(r);
 }
 
+/* A backend that keeps page after page is stopped. */
+static void pinned_too_often(void **state)
+{
+	struct rig *r = rig_new(26, 2);
+	struct front_piece p[4];
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i <= SCSI_FRONT_PINNED_MAX; i++) {
+		rig_pieces(r, p, i, 1, 0, 512);
+		assert_int_equal(submit(r, i, IN, p, 1), 0);
+		assert_int_equal(r->events[SCSI_FRONT_EV_MANY_PINNED], 0);
+		r->grant[last(r)->seg[0].gref].mapped = true;
+		respond(r, 0, 0);
+		assert_int_equal(scsi_front_poll(r->f, 1),
+				 i < SCSI_FRONT_PINNED_MAX ? 1 : XPV_EPROTO);
+		assert_true(result(r, i)->pinned);
+	}
+	assert_int_equal(r->events[SCSI_FRONT_EV_MANY_PINNED], 1);
+	assert_int_equal(scsi_front_poll(r->f, 1), XPV_EPROTO);
+	rig_pieces(r, p, 20, 1, 0, 512);
+	assert_int_equal(submit(r, 90, IN, p, 1), XPV_EPROTO);
+	rig_free(r);
+}
+
 /* All lists are in use, or pinned: again later. */
 static void lists_in_use(void **state)
 {
@@ -764,6 +789,7 @@ int main(void)
 		cmocka_unit_test(every_grant_may_fail),
 		cmocka_unit_test(no_slot_no_page_no_list),
 		cmocka_unit_test(pinned_pages),
+		cmocka_unit_test(pinned_too_often),
 		cmocka_unit_test(lists_in_use),
 		cmocka_unit_test(pinned_before_it_is_sent),
 		cmocka_unit_test(many_that_end_unsent),
