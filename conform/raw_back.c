@@ -564,23 +564,26 @@ uint32_t raw_serve_until(struct raw_back *k, const char *leaf, uint32_t a,
 
 bool raw_attach(struct raw_back *k)
 {
-	uint32_t gref = raw_front_u32(k, WIRE_BUS_RING_REF);
-	uint32_t port = raw_front_u32(k, WIRE_BUS_EVENT_CHANNEL);
+	const struct host_ring ring = {
+		.domid = k->domid,
+		.port = raw_front_u32(k, WIRE_BUS_EVENT_CHANNEL),
+		.pages = 1,
+		.gref = {raw_front_u32(k, WIRE_BUS_RING_REF)},
+	};
 	const char *why = "";
 	int rc;
 
 	rc = uring_init(&k->u, 64);
 	if (rc)
 		return conform_fail(k->c, "no io_uring: %s", strerror(-rc));
-	rc = k->ops->open(&k->link, k->place, k->domid, gref, port, &k->ring,
-			  &why);
+	rc = k->ops->open(&k->link, k->place, &ring, &k->ring, &why);
 	if (rc) {
 		uring_fini(&k->u);
 		k->link = NULL;
 		return conform_fail(k->c,
 				    "ring-ref %" PRIu32
 				    ", event-channel %" PRIu32 ": %s",
-				    gref, port, why);
+				    ring.gref[0], ring.port, why);
 	}
 	k->req_cons = k->rsp_prod = k->rsp_seen = 0;
 	k->ops->listen(k->link, &k->u, woken, k);

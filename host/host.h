@@ -27,19 +27,31 @@ struct host_copy {
 	bool ok; /* set by copy() */
 };
 
+/* Pages of a ring. */
+#define HOST_RING_MAX 16
+
+/* A ring as a guest names it. */
+struct host_ring {
+	uint32_t domid;
+	uint32_t port; /* of the guest's end of the event channel */
+	uint32_t pages;
+	uint32_t gref[HOST_RING_MAX]; /* the first PAGES are used */
+};
+
 struct host_link;
 
 struct host_ops {
 	const char *name; /* as in --host */
 
 	/*
-	 * Map the ring page GREF of DOMID for reading and writing and bind to
-	 * its event channel PORT. The page is at *RING until close(). PLACE is
-	 * what follows the colon in --host (local: the host's directory; Xen:
-	 * NULL). Negative errno, and *WHY says what failed.
+	 * Map the pages of RING for reading and writing and bind to its event
+	 * channel. They are at *SHARED, one after the other, until close().
+	 * PLACE is what follows the colon in --host (local: the host's
+	 * directory; Xen: NULL). Negative errno, and *WHY says what failed;
+	 * -EINVAL for a number of pages that cannot be.
 	 */
-	int (*open)(struct host_link **out, const char *place, uint32_t domid,
-		    uint32_t gref, uint32_t port, void **ring,
+	int (*open)(struct host_link **out, const char *place,
+		    const struct host_ring *ring, void **shared,
 		    const char **why);
 
 	/* Undo open(), before uring_fini() of listen()'s ring. The guest's end

@@ -26,8 +26,10 @@ struct host_link {
 	int fd; /* to xenpv-local; what we hold ends with it */
 	struct local_memory *memory;
 	uint32_t pages; /* of it */
-	uint32_t self;	/* the domain that this process acts as */
-	uint32_t port;	/* the guest's */
+	uint8_t *ring;	/* several pages of it, next to each other; or NULL */
+	size_t ring_len;
+	uint32_t self; /* the domain that this process acts as */
+	uint32_t port; /* the guest's */
 	struct local_link *in_use;
 	int event;  /* eventfd: the guest's events */
 	int upcall; /* pipe: it is to look at its pending bits */
@@ -40,6 +42,8 @@ struct host_link {
 
 static void local_close(struct host_link *l)
 {
+	if (l->ring)
+		munmap(l->ring, l->ring_len);
 	if (l->memory)
 		munmap(l->memory, (size_t)l->pages * WIRE_PAGE_SIZE);
 	if (l->event >= 0)
@@ -62,22 +66,61 @@ static uint8_t *page(const struct host_link *l, uint32_t frame)
 	return (uint8_t *)l->memory + (size_t)frame * WIRE_PAGE_SIZE;
 }
 
-static int map_ring(struct host_link *l, uint32_t domid, uint32_t gref,
-		    void **ring)
+/*
+ * Map page I of the ring into its place. The first map brings the guest's
+ * memory with it, of which a ring of one page is a part; larger ones are mapped
+ * once more, so that their pages stand next to each other.
+ */
+static int map_page(struct host_link *l, const struct host_ring *ring,
+		    uint32_t i, void **shared)
 {
-	struct local_msg m = {.type = LOCAL_MAP, .domid = domid, .gref = gref};
+	struct local_msg m = {
+		.type = LOCAL_MAP, .domid = ring->domid, .gref = ring->gref[i]};
 	int memory, rc = local_call(l->fd, &m, &memory, 1);
+	void *at = NULL;
 
 	if (rc < 0)
 		return rc;
-	l->pages = m.pages;
-	l->memory = local_map_memory(memory, m.pages);
+	if (i == 0) {
+		l->pages = m.pages;
+		l->memory = local_map_memory(memory, m.pages);
+	}
+	if (l->memory && m.pages == l->pages && m.frame < m.pages) {
+		at = page(l, m.frame);
+		if (l->ring)
+			at = mmap(l->ring + (size_t)i * WIRE_PAGE_SIZE,
+				  WIRE_PAGE_SIZE, PROT_READ | PROT_WRITE,
+				  MAP_SHARED | MAP_FIXED, memory,
+				  (off_t)m.frame * (off_t)WIRE_PAGE_SIZE);
+	}
 	close(memory);
-	if (!l->memory || m.frame >= m.pages || m.link >= LOCAL_LINKS)
+	if (!at || at == MAP_FAILED || m.link >= LOCAL_LINKS)
 		return -EPROTO;
-	l->in_use = &l->memory->link[m.link].l;
-	*ring = page(l, m.frame);
+	if (i == 0) {
+		l->in_use = &l->memory->link[m.link].l;
+		*shared = at;
+	}
 	return 0;
+}
+
+static int map_ring(struct host_link *l, const struct host_ring *ring,
+		    void **shared)
+{
+	uint32_t i;
+	void *at;
+	int rc = 0;
+
+	if (ring->pages > 1) {
+		l->ring_len = (size_t)ring->pages * WIRE_PAGE_SIZE;
+		at = mmap(NULL, l->ring_len, PROT_NONE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (at == MAP_FAILED)
+			return -errno;
+		l->ring = at;
+	}
+	for (i = 0; i < ring->pages && rc == 0; i++)
+		rc = map_page(l, ring, i, shared);
+	return rc;
 }
 
 static int bind_port(struct host_link *l, uint32_t domid, uint32_t port)
@@ -93,13 +136,17 @@ static int bind_port(struct host_link *l, uint32_t domid, uint32_t port)
 	return port < LOCAL_PORTS ? 0 : -EPROTO;
 }
 
-static int local_open(struct host_link **out, const char *place, uint32_t domid,
-		      uint32_t gref, uint32_t port, void **ring,
+static int local_open(struct host_link **out, const char *place,
+		      const struct host_ring *ring, void **shared,
 		      const char **why)
 {
-	struct host_link *l = calloc(1, sizeof(*l));
+	struct host_link *l;
 	int rc;
 
+	*why = "a ring has no such number of pages";
+	if (ring->pages == 0 || ring->pages > HOST_RING_MAX)
+		return -EINVAL;
+	l = calloc(1, sizeof(*l));
 	*why = "out of memory";
 	if (!l)
 		return -ENOMEM;
@@ -107,12 +154,12 @@ static int local_open(struct host_link **out, const char *place, uint32_t domid,
 	l->fd = rc = local_connect(place, why);
 	if (rc < 0)
 		goto fail;
-	*why = "the guest's ring page cannot be mapped";
-	rc = map_ring(l, domid, gref, ring);
+	*why = "the guest's ring pages cannot be mapped";
+	rc = map_ring(l, ring, shared);
 	if (rc < 0)
 		goto fail;
 	*why = "the guest's event channel cannot be bound";
-	rc = bind_port(l, domid, port);
+	rc = bind_port(l, ring->domid, ring->port);
 	if (rc < 0)
 		goto fail;
 	*out = l;

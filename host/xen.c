@@ -16,6 +16,7 @@
 #include <poll.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include <xenevtchn.h>
@@ -27,6 +28,7 @@ struct host_link {
 	xengnttab_handle *grants;
 	xenevtchn_handle *events;
 	void *ring;
+	uint32_t pages; /* of it */
 	uint32_t domid;
 	int port;      /* local end */
 	bool masked;   /* an event has come and the port was not written back */
@@ -48,7 +50,7 @@ static void xen_close(struct host_link *l)
 	if (l->events)
 		xenevtchn_close(l->events);
 	if (l->ring)
-		xengnttab_unmap(l->grants, l->ring, 1);
+		xengnttab_unmap(l->grants, l->ring, l->pages);
 	if (l->grants)
 		xengnttab_close(l->grants);
 	l->closed = true;
@@ -58,25 +60,40 @@ static void xen_close(struct host_link *l)
 		free(l);
 }
 
-static int xen_open(struct host_link **out, const char *place, uint32_t domid,
-		    uint32_t gref, uint32_t port, void **ring, const char **why)
+/* One mapping of all pages, in their order. */
+static void *map_ring(struct host_link *l, const struct host_ring *ring)
+{
+	uint32_t gref[HOST_RING_MAX];
+
+	memcpy(gref, ring->gref, sizeof(gref)); /* the library wants its own */
+	return xengnttab_map_domain_grant_refs(l->grants, ring->pages,
+					       ring->domid, gref,
+					       PROT_READ | PROT_WRITE);
+}
+
+static int xen_open(struct host_link **out, const char *place,
+		    const struct host_ring *ring, void **shared,
+		    const char **why)
 {
 	struct host_link *l;
 	int rc;
 
 	(void)place;
+	*why = "a ring has no such number of pages";
+	if (ring->pages == 0 || ring->pages > HOST_RING_MAX)
+		return -EINVAL;
 	l = calloc(1, sizeof(*l));
 	*why = "out of memory";
 	if (!l)
 		return -ENOMEM;
-	l->domid = domid;
+	l->domid = ring->domid;
+	l->pages = ring->pages;
 	*why = "/dev/xen/gntdev does not open";
 	l->grants = xengnttab_open(&xen_quiet, 0);
 	if (!l->grants)
 		goto fail;
-	*why = "the guest's ring page cannot be mapped";
-	l->ring = xengnttab_map_grant_ref(l->grants, domid, gref,
-					  PROT_READ | PROT_WRITE);
+	*why = "the guest's ring pages cannot be mapped";
+	l->ring = map_ring(l, ring);
 	if (!l->ring)
 		goto fail;
 	*why = "/dev/xen/evtchn does not open";
@@ -84,14 +101,15 @@ static int xen_open(struct host_link **out, const char *place, uint32_t domid,
 	if (!l->events)
 		goto fail;
 	*why = "the guest's event channel cannot be bound";
-	l->port = xenevtchn_bind_interdomain(l->events, domid, port);
+	l->port =
+		xenevtchn_bind_interdomain(l->events, ring->domid, ring->port);
 	if (l->port < 0)
 		goto fail;
 	*why = "/dev/xen/evtchn cannot be made non-blocking";
 	if (fcntl(xenevtchn_fd(l->events), F_SETFL, O_NONBLOCK) < 0)
 		goto fail;
 	l->mine = (uint32_t)l->port;
-	*ring = l->ring;
+	*shared = l->ring;
 	*out = l;
 	return 0;
 

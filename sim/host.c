@@ -39,25 +39,28 @@ static void on_event(void *ctx)
 	backend_wake(&l->c->back);
 }
 
-static int sim_open(struct host_link **out, const char *place, uint32_t domid,
-		    uint32_t gref, uint32_t port, void **ring, const char **why)
+static int sim_open(struct host_link **out, const char *place,
+		    const struct host_ring *ring, void **shared,
+		    const char **why)
 {
+	const uint32_t domid = ring->domid, gref = ring->gref[0];
 	struct world *w = world_now;
 	struct controller *c = owner(w, domid, gref);
 	struct host_link *l;
 
 	(void)place;
 	*why = "fault";
-	if (!c || world_fault(w, FAULT_MAP))
+	if (!c || ring->pages != 1 || world_fault(w, FAULT_MAP))
 		return -EIO;
-	*ring = mem_map(w->mem, 0, domid, gref);
-	if (!*ring)
+	*shared = mem_map(w->mem, 0, domid, gref);
+	if (!*shared)
 		return -EINVAL;
 	l = calloc(1, sizeof(*l));
 	if (!l)
 		abort();
-	*l = (struct host_link){.w = w, .c = c, .gref = gref, .port = port};
-	if (!event_bind(w->events, domid, port, true, on_event, l)) {
+	*l = (struct host_link){
+		.w = w, .c = c, .gref = gref, .port = ring->port};
+	if (!event_bind(w->events, domid, ring->port, true, on_event, l)) {
 		mem_unmap(w->mem, domid, gref);
 		free(l);
 		return -EINVAL;

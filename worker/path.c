@@ -334,6 +334,10 @@ static void ring_free(struct path *p)
 int path_open(struct path *p, uint32_t gref, uint32_t port, uint32_t segs_max,
 	      const char **why)
 {
+	const struct host_ring ring = {.domid = p->cfg.domid,
+				       .port = port,
+				       .pages = 1,
+				       .gref = {gref}};
 	size_t len = scsi_back_size(segs_max);
 	void *page;
 	int rc;
@@ -347,8 +351,7 @@ int path_open(struct path *p, uint32_t gref, uint32_t port, uint32_t segs_max,
 	rc = p->engine_mem ? arena_new(p) : -ENOMEM;
 	if (rc < 0)
 		goto fail;
-	rc = p->cfg.host->open(&p->link, p->cfg.place, p->cfg.domid, gref, port,
-			       &page, why);
+	rc = p->cfg.host->open(&p->link, p->cfg.place, &ring, &page, why);
 	if (rc < 0)
 		goto fail;
 	*why = "feature-sg-grant is out of range";

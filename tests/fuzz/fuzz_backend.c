@@ -40,17 +40,15 @@ static struct world w;
 
 /* ---- the host ---- */
 
-static int host_open(struct host_link **out, const char *place, uint32_t domid,
-		     uint32_t gref, uint32_t port, void **ring,
+static int host_open(struct host_link **out, const char *place,
+		     const struct host_ring *ring, void **shared,
 		     const char **why)
 {
 	(void)place;
-	(void)domid;
-	(void)gref;
-	(void)port;
+	(void)ring;
 	(void)why;
 	*out = (struct host_link *)&w;
-	*ring = w.ring;
+	*shared = w.ring;
 	return 0;
 }
 

@@ -67,14 +67,26 @@ static int close_world(void **state)
 	return 0;
 }
 
+/* Open a ring of one page. */
+static int open_link(struct host_link **l, uint32_t domid, uint32_t gref,
+		     uint32_t port, void **shared)
+{
+	const struct host_ring ring = {
+		.domid = domid, .port = port, .pages = 1, .gref = {gref}};
+	const char *why = NULL;
+	int rc = host_local.open(l, dir, &ring, shared, &why);
+
+	if (rc < 0)
+		assert_non_null(why);
+	return rc;
+}
+
 static struct host_link *attach(struct world *w)
 {
 	struct host_link *l;
-	const char *why;
 	void *ring;
 
-	assert_int_equal(host_local.open(&l, dir, w->domid, w->ring_gref,
-					 w->port, &ring, &why),
+	assert_int_equal(open_link(&l, w->domid, w->ring_gref, w->port, &ring),
 			 0);
 	return l;
 }
@@ -83,14 +95,11 @@ static struct host_link *attach(struct world *w)
 static int try_open(const struct world *w, uint32_t gref, uint32_t port)
 {
 	struct host_link *l;
-	const char *why;
 	void *ring;
-	int rc = host_local.open(&l, dir, w->domid, gref, port, &ring, &why);
+	int rc = open_link(&l, w->domid, gref, port, &ring);
 
 	if (rc == 0)
 		host_local.close(l);
-	else
-		assert_non_null(why);
 	return rc;
 }
 
@@ -237,6 +246,51 @@ static bool unmapped(void *ctx)
 	return front_local.revoke(w->f, w->ring_gref);
 }
 
+/* A ring of several pages: they are one after the other, in the order of their
+ * references, and all of them are held until it is closed. */
+static void test_ring_of_pages(void **state)
+{
+	static const unsigned order[] = {5, 2, 0, 7, 3};
+	struct world *w = *state;
+	struct host_ring ring = {
+		.domid = w->domid, .port = w->port, .pages = 5};
+	struct host_link *l;
+	const char *why = NULL;
+	uint8_t *at;
+	void *shared;
+	uint32_t i;
+
+	for (i = 0; i < 5; i++) {
+		w->va[order[i] * PAGE] = (uint8_t)('a' + i);
+		ring.gref[i] = grant(w, order[i], false);
+	}
+	assert_int_equal(host_local.open(&l, dir, &ring, &shared, &why), 0);
+	at = shared;
+	for (i = 0; i < 5; i++) {
+		assert_int_equal(at[i * PAGE], 'a' + i);
+		at[(i + 1) * PAGE - 1] = (uint8_t)i;
+		assert_int_equal(w->va[(order[i] + 1) * PAGE - 1], i);
+		assert_false(front_local.revoke(w->f, ring.gref[i]));
+	}
+	host_local.close(l);
+	w->ring_gref = ring.gref[4];
+	assert_true(soon(unmapped, w));
+
+	/* one that is not granted: all are given back */
+	ring.gref[3] = 12345;
+	assert_int_equal(host_local.open(&l, dir, &ring, &shared, &why),
+			 -EINVAL);
+	assert_non_null(why);
+	w->ring_gref = ring.gref[0];
+	assert_true(soon(unmapped, w));
+	ring.pages = HOST_RING_MAX + 1;
+	assert_int_equal(host_local.open(&l, dir, &ring, &shared, &why),
+			 -EINVAL);
+	ring.pages = 0;
+	assert_int_equal(host_local.open(&l, dir, &ring, &shared, &why),
+			 -EINVAL);
+}
+
 /* Pages that are given back come again, empty; not those still mapped. */
 static void test_release(void **state)
 {
@@ -373,12 +427,10 @@ static void in_killed_process(struct world *w,
 	pid = fork();
 	if (pid == 0) {
 		struct host_link *l;
-		const char *why;
 		void *ring;
 
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (host_local.open(&l, dir, w->domid, w->ring_gref, w->port,
-				    &ring, &why) < 0)
+		if (open_link(&l, w->domid, w->ring_gref, w->port, &ring) < 0)
 			_exit(1);
 		what(l);
 		if (write(pipefd[1], "", 1) != 1)
@@ -430,11 +482,9 @@ static void copy_and_fault(const struct world *w, uint32_t gref)
 	void *trap =
 		mmap(NULL, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct host_link *l;
-	const char *why;
 	void *ring;
 
-	if (host_local.open(&l, dir, w->domid, w->ring_gref, w->port, &ring,
-			    &why) < 0)
+	if (open_link(&l, w->domid, w->ring_gref, w->port, &ring) < 0)
 		_exit(1);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGSEGV, in_copy);
@@ -679,17 +729,14 @@ static void test_guest_dies(void **state)
 	memcpy(va, "data", 4);
 	assert_int_equal(front_local.grant(f, frame, false, &gref), 0);
 	assert_int_equal(front_local.channel(f, 0, &port), 0);
-	assert_int_equal(
-		host_local.open(&l, dir, domid, gref, port, &ring, &why), 0);
+	assert_int_equal(open_link(&l, domid, gref, port, &ring), 0);
 	front_local.close(f);
 	assert_memory_equal(ring, "data", 4);
 	assert_true(copy(l, gref, 0, 4, buf, false));
 	host_local.notify(l);
 	host_local.close(l);
 	/* Its number is not used again at once. */
-	assert_int_equal(
-		host_local.open(&l, dir, domid, gref, port, &ring, &why),
-		-ESRCH);
+	assert_int_equal(open_link(&l, domid, gref, port, &ring), -ESRCH);
 }
 
 static void test_limits(void **state)
@@ -787,6 +834,7 @@ int main(void)
 		WORLD(test_copy_neighbours),
 		WORLD(test_other_domain),
 		WORLD(test_revoke),
+		WORLD(test_ring_of_pages),
 		WORLD(test_release),
 		WORLD(test_close_releases),
 		WORLD(test_scribbled_table),
