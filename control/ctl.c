@@ -18,7 +18,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "control/vscsi.h"
+#include "control/device.h"
 #include "host/log.h"
 
 struct client {
@@ -56,8 +56,7 @@ static void client_free(struct client *c)
 
 /* --------------------------------------------------------------- answers */
 
-/* TEXT as JSON; what is not UTF-8 (a file's name may be anything) is made so. */
-static json_t *text_json(const char *text)
+json_t *ctl_text(const char *text)
 {
 	json_t *json = json_string(text);
 	char copy[PATH_MAX];
@@ -88,39 +87,23 @@ static json_t *stats_json(const struct proto_stats *s)
 		(json_int_t)s->copies, "inflight", (json_int_t)s->inflight);
 }
 
-static json_t *lun_json(const struct vscsi_lun *lun)
+static json_t *device_json(const struct device *dev)
 {
-	char naa[24];
+	json_t *json = json_pack(
+		"{ss si si si sb sb so}", "type", dev->class->word, "id",
+		(int)dev->id, "state", (int)dev->facts.own, "frontend",
+		(int)dev->facts.front, "connected", dev->facts.connected,
+		"broken", dev->broken, "stats", stats_json(&dev->stats));
 
-	snprintf(naa, sizeof(naa), "%016" PRIx64, lun->naa);
-	return json_pack("{si so si so sI ss sb sb sb so}", "dev",
-			 (int)lun->number, "vdev",
-			 text_json(lun->vdev ? lun->vdev : ""), "state",
-			 (int)lun->state, "pdev",
-			 text_json(lun->pname ? lun->pname : ""), "size",
-			 (json_int_t)lun->size, "naa", naa, "read_only",
-			 lun->read_only, "shared", lun->shared, "serving",
-			 lun->added, "error", text_json(lun->error));
-}
-
-static json_t *device_json(const struct vscsi *dev)
-{
-	json_t *luns = json_array();
-
-	for (size_t i = 0; i < dev->nluns; i++)
-		json_array_append_new(luns, lun_json(dev->luns[i]));
-	return json_pack("{ss si si si sb sb so so}", "type", "scsi", "id",
-			 (int)dev->controller, "state", (int)dev->facts.own,
-			 "frontend", (int)dev->facts.front, "connected",
-			 dev->facts.connected, "broken", dev->broken, "stats",
-			 stats_json(&dev->stats), "luns", luns);
+	dev->class->describe(dev, json);
+	return json;
 }
 
 static json_t *status_json(const struct daemon *daemon)
 {
 	json_t *guests = json_array(), *devices;
 	struct guest *guest;
-	struct vscsi *dev;
+	struct device *dev;
 
 	TAILQ_FOREACH(guest, &daemon->guests, entry)
 	{
@@ -204,11 +187,11 @@ static bool client_status(struct client *c)
 {
 	struct daemon *daemon = c->ctl->daemon;
 	struct guest *guest;
-	struct vscsi *dev;
+	struct device *dev;
 
 	TAILQ_FOREACH(guest, &daemon->guests, entry)
 	TAILQ_FOREACH(dev, &guest->devices, entry)
-	vscsi_ask_stats(dev);
+	device_stats(dev);
 	if (!daemon->stats_pending)
 		return client_answer(c, status_json(daemon));
 	c->waiting = true;

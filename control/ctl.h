@@ -22,6 +22,8 @@
 #ifndef CONTROL_CTL_H
 #define CONTROL_CTL_H
 
+#include <jansson.h>
+
 #include "control/daemon.h"
 #include "wire/port.h"
 
@@ -41,5 +43,9 @@ void ctl_free(struct ctl *ctl);
 
 /* ctl_stats_done - all counters that were asked for are there. */
 void ctl_stats_done(struct ctl *ctl);
+
+/* ctl_text - TEXT as JSON; what is not UTF-8 (a file's name may be anything) is
+ * made so. */
+json_t *ctl_text(const char *text);
 
 #endif

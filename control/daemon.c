@@ -23,7 +23,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "control/ctl.h"
-#include "control/vscsi.h"
+#include "control/device.h"
 #include "core/xs.h"
 
 /* DOMID_FIRST_RESERVED of Xen's public/xen.h. */
@@ -31,23 +31,27 @@
 
 #define USEC_PER_S 1000000ull
 
-/* A question to xenstore about one guest, or one device of it. */
+/* A question to xenstore about one guest, or about its devices of a class, or
+ * one of these. */
 struct query {
 	struct daemon *daemon;
-	uint32_t domid, controller;
+	const struct device_class *class;
+	uint32_t domid, id;
 };
 
 /* ------------------------------------------------------ what there is */
 
-static struct query *query_new(struct daemon *daemon, uint32_t domid,
-			       uint32_t controller)
+static struct query *query_new(struct daemon *daemon,
+			       const struct device_class *class, uint32_t domid,
+			       uint32_t id)
 {
 	struct query *query = malloc(sizeof(*query));
 
 	if (query) {
 		query->daemon = daemon;
+		query->class = class;
 		query->domid = domid;
-		query->controller = controller;
+		query->id = id;
 	}
 	return query;
 }
@@ -63,39 +67,40 @@ static void asked(struct query *query, int rc)
 			 strerror(-rc));
 }
 
-static struct vscsi *find_device(struct daemon *daemon, uint32_t domid,
-				 uint32_t controller)
+static struct device *find_device(struct daemon *daemon,
+				  const struct device_class *class,
+				  uint32_t domid, uint32_t id)
 {
 	struct guest *guest = guest_find(daemon, domid);
-	struct vscsi *dev;
+	struct device *dev;
 
 	if (!guest)
 		return NULL;
 	TAILQ_FOREACH(dev, &guest->devices, entry)
-	if (dev->controller == controller)
+	if (dev->class == class && dev->id == id)
 		return dev;
 	return NULL;
 }
 
-static void add_device(struct daemon *daemon, uint32_t domid,
-		       uint32_t controller)
+static void add_device(struct daemon *daemon, const struct device_class *class,
+		       uint32_t domid, uint32_t id)
 {
 	struct guest *guest;
 	int rc = -ENOMEM;
 
-	if (daemon->stopping || find_device(daemon, domid, controller))
+	if (daemon->stopping || find_device(daemon, class, domid, id))
 		return;
 	guest = guest_get(daemon, domid);
 	if (guest) {
-		rc = vscsi_new(guest, controller);
+		rc = device_new(guest, class, id);
 		guest_put(guest);
 	}
 	if (rc)
 		log_line(LOG_ERR, NULL,
-			 "dom=%" PRIu32 " dev=scsi/%" PRIu32
+			 "dom=%" PRIu32 " dev=%s/%" PRIu32
 			 " cannot be served: %s",
-			 domid, controller,
-			 rc == -ENOSPC ? "the guest has too many controllers"
+			 domid, class->word, id,
+			 rc == -ENOSPC ? "the guest has too many devices"
 				       : strerror(-rc));
 }
 
@@ -106,28 +111,29 @@ static void on_device_read(struct store *st, const struct store_reply *rsp,
 
 	(void)st;
 	if (!rsp->err)
-		add_device(query->daemon, query->domid, query->controller);
+		add_device(query->daemon, query->class, query->domid,
+			   query->id);
 	free(query);
 }
 
 /* Something about this device has changed. */
-static void touch_device(struct daemon *daemon, uint32_t domid,
-			 uint32_t controller)
+static void touch_device(struct daemon *daemon,
+			 const struct device_class *class, uint32_t domid,
+			 uint32_t id)
 {
-	struct vscsi *dev = find_device(daemon, domid, controller);
+	struct device *dev = find_device(daemon, class, domid, id);
 	struct query *query;
-	char path[64];
+	char path[96];
 
 	if (dev) {
-		vscsi_kick(dev);
+		device_kick(dev);
 		return;
 	}
-	query = query_new(daemon, domid, controller);
+	query = query_new(daemon, class, domid, id);
 	if (!query)
 		return;
-	snprintf(path, sizeof(path),
-		 DAEMON_BACKEND "/%" PRIu32 "/%" PRIu32 "/frontend-id", domid,
-		 controller);
+	snprintf(path, sizeof(path), "%s/%" PRIu32 "/%" PRIu32 "/frontend-id",
+		 class->dir, domid, id);
 	asked(query, store_read(daemon->store, 0, path, on_device_read, query));
 }
 
@@ -144,31 +150,32 @@ static void on_guest_ls(struct store *st, const struct store_reply *rsp,
 {
 	struct query *query = ctx;
 	const char *name, *end = rsp->value + rsp->len;
-	uint32_t controller;
+	uint32_t id;
 
 	(void)st;
 	for (name = rsp->value; name < end; name += strlen(name) + 1) {
-		if (parse_name(name, strlen(name), UINT16_MAX + 1u,
-			       &controller))
-			touch_device(query->daemon, query->domid, controller);
+		if (parse_name(name, strlen(name), query->class->id_end, &id))
+			touch_device(query->daemon, query->class, query->domid,
+				     id);
 	}
 	free(query);
 }
 
-/* Something about the guest's directory has changed. */
-static void touch_guest(struct daemon *daemon, uint32_t domid)
+/* Something about a directory of the guest has changed. */
+static void touch_guest(struct daemon *daemon, const struct device_class *class,
+			uint32_t domid)
 {
 	struct guest *guest = guest_find(daemon, domid);
-	struct query *query = query_new(daemon, domid, 0);
-	struct vscsi *dev;
+	struct query *query = query_new(daemon, class, domid, 0);
+	struct device *dev;
 	char path[64];
 
 	if (guest)
 		TAILQ_FOREACH(dev, &guest->devices, entry)
-	vscsi_kick(dev);
+	device_kick(dev);
 	if (!query)
 		return;
-	snprintf(path, sizeof(path), DAEMON_BACKEND "/%" PRIu32, domid);
+	snprintf(path, sizeof(path), "%s/%" PRIu32, class->dir, domid);
 	asked(query, store_ls(daemon->store, 0, path, on_guest_ls, query));
 }
 
@@ -177,18 +184,18 @@ static void on_introduced(struct store *st, const struct store_reply *rsp,
 {
 	struct query *query = ctx;
 	struct guest *guest = guest_find(query->daemon, query->domid);
-	struct vscsi *dev;
+	struct device *dev;
 
 	if (rsp->err)
 		goto out;
 	if (strcmp(rsp->value, "F")) {
-		touch_guest(query->daemon, query->domid);
+		touch_guest(query->daemon, query->class, query->domid);
 		goto out;
 	}
 	if (guest) {
 		guest->gone = true;
 		TAILQ_FOREACH(dev, &guest->devices, entry)
-		vscsi_kick(dev);
+		device_kick(dev);
 		guest_put(guest);
 	} else {
 		daemon_clean(query->daemon, query->domid);
@@ -213,12 +220,15 @@ void daemon_clean(struct daemon *daemon, uint32_t domid)
 {
 	char path[64];
 
-	snprintf(path, sizeof(path), DAEMON_BACKEND "/%" PRIu32, domid);
 	log_line(LOG_INFO, NULL,
 		 "dom=%" PRIu32 " is gone; its backend nodes are removed",
 		 domid);
-	if (store_rm(daemon->store, 0, path, on_removed, daemon))
-		log_line(LOG_WARNING, NULL, "cannot remove %s", path);
+	for (size_t i = 0; device_classes[i]; i++) {
+		snprintf(path, sizeof(path), "%s/%" PRIu32,
+			 device_classes[i]->dir, domid);
+		if (store_rm(daemon->store, 0, path, on_removed, daemon))
+			log_line(LOG_WARNING, NULL, "cannot remove %s", path);
+	}
 }
 
 static void daemon_scan(struct daemon *daemon);
@@ -226,7 +236,8 @@ static void daemon_scan(struct daemon *daemon);
 /* The end of the first scan is the moment in which we do our work. */
 static void scan_done(struct daemon *daemon)
 {
-	daemon->scanning = false;
+	if (--daemon->scanning)
+		return;
 	if (daemon->scan_again) {
 		daemon->scan_again = false;
 		daemon_scan(daemon);
@@ -239,7 +250,8 @@ static void scan_done(struct daemon *daemon)
 
 static void on_scan(struct store *st, const struct store_reply *rsp, void *ctx)
 {
-	struct daemon *daemon = ctx;
+	struct query *scan = ctx;
+	struct daemon *daemon = scan->daemon;
 	const char *name, *end = rsp->value + rsp->len;
 	struct query *query;
 	uint32_t domid;
@@ -247,11 +259,12 @@ static void on_scan(struct store *st, const struct store_reply *rsp, void *ctx)
 	for (name = rsp->value; name < end; name += strlen(name) + 1) {
 		if (!parse_name(name, strlen(name), DOMID_END, &domid))
 			continue;
-		query = query_new(daemon, domid, 0);
+		query = query_new(daemon, scan->class, domid, 0);
 		if (query)
 			asked(query, store_is_introduced(st, domid,
 							 on_introduced, query));
 	}
+	free(scan);
 	if (rsp->err != -ECANCELED && rsp->err != -ECONNRESET)
 		scan_done(daemon);
 }
@@ -263,25 +276,51 @@ static void daemon_scan(struct daemon *daemon)
 		daemon->scan_again = true;
 		return;
 	}
-	daemon->scanning =
-		!store_ls(daemon->store, 0, DAEMON_BACKEND, on_scan, daemon);
+	for (size_t i = 0; device_classes[i]; i++) {
+		const struct device_class *class = device_classes[i];
+		struct query *scan = query_new(daemon, class, 0, 0);
+
+		if (!scan)
+			continue;
+		if (store_ls(daemon->store, 0, class->dir, on_scan, scan))
+			free(scan);
+		else
+			daemon->scanning++;
+	}
+}
+
+/* The class whose directory PATH is, or is below. */
+static const struct device_class *class_of(const char *path)
+{
+	for (size_t i = 0; device_classes[i]; i++) {
+		size_t len = strlen(device_classes[i]->dir);
+
+		if (!strncmp(path, device_classes[i]->dir, len) &&
+		    (!path[len] || path[len] == '/'))
+			return device_classes[i];
+	}
+	return NULL;
 }
 
 static void on_backend(struct store *st, int err, const char *path, void *ctx)
 {
+	const struct device_class *class = class_of(path);
 	struct daemon *daemon = ctx;
-	const char *name = path + strlen(DAEMON_BACKEND), *slash;
-	uint32_t domid, controller;
+	const char *name, *slash;
+	uint32_t domid, id;
 
 	(void)st;
 	if (err) {
 		log_line(LOG_ERR, NULL, "xenstore refuses to watch %s: %s",
-			 DAEMON_BACKEND, strerror(-err));
+			 path, strerror(-err));
 		daemon->result = err;
 		(void)sd_event_exit(daemon->event, 0);
 		return;
 	}
-	if (strlen(path) <= strlen(DAEMON_BACKEND) + 1) {
+	if (!class)
+		return;
+	name = path + strlen(class->dir);
+	if (!name[0] || !name[1]) {
 		daemon_scan(daemon);
 		return;
 	}
@@ -290,14 +329,13 @@ static void on_backend(struct store *st, int err, const char *path, void *ctx)
 	if (!parse_name(name, (size_t)(slash - name), DOMID_END, &domid))
 		return;
 	if (!*slash) {
-		touch_guest(daemon, domid);
+		touch_guest(daemon, class, domid);
 		return;
 	}
 	name = slash + 1;
 	slash = strchrnul(name, '/');
-	if (parse_name(name, (size_t)(slash - name), UINT16_MAX + 1u,
-		       &controller))
-		touch_device(daemon, domid, controller);
+	if (parse_name(name, (size_t)(slash - name), class->id_end, &id))
+		touch_device(daemon, class, domid, id);
 }
 
 static void on_release(struct store *st, int err, const char *path, void *ctx)
@@ -320,7 +358,7 @@ static int on_stop_timer(sd_event_source *s, uint64_t usec, void *ctx)
 {
 	struct daemon *daemon = ctx;
 	struct guest *guest;
-	struct vscsi *dev;
+	struct device *dev;
 
 	(void)usec;
 	if (daemon->forcing)
@@ -335,7 +373,7 @@ static int on_stop_timer(sd_event_source *s, uint64_t usec, void *ctx)
 			"has not let go of its devices in %d s; they are closed all the same",
 			DAEMON_STOP_S);
 		TAILQ_FOREACH(dev, &guest->devices, entry)
-		vscsi_leave(dev, true);
+		device_leave(dev, true);
 	}
 	(void)sd_event_source_set_time_relative(s, DAEMON_FORCE_S * USEC_PER_S);
 	(void)sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
@@ -345,7 +383,7 @@ static int on_stop_timer(sd_event_source *s, uint64_t usec, void *ctx)
 void daemon_stop(struct daemon *daemon)
 {
 	struct guest *guest, *next;
-	struct vscsi *dev;
+	struct device *dev;
 
 	if (daemon->stopping)
 		return;
@@ -359,7 +397,7 @@ void daemon_stop(struct daemon *daemon)
 	for (guest = TAILQ_FIRST(&daemon->guests); guest; guest = next) {
 		next = TAILQ_NEXT(guest, entry);
 		TAILQ_FOREACH(dev, &guest->devices, entry)
-		vscsi_leave(dev, false);
+		device_leave(dev, false);
 		guest_put(guest);
 	}
 	daemon_progress(daemon);
@@ -569,9 +607,9 @@ static int start_loop(struct daemon *daemon)
 				     daemon);
 	if (rc >= 0)
 		rc = sd_event_source_set_prepare(daemon->store_io, before_poll);
-	if (rc >= 0)
-		rc = store_watch(daemon->store, DAEMON_BACKEND, -1, on_backend,
-				 daemon, NULL);
+	for (size_t i = 0; device_classes[i] && rc >= 0; i++)
+		rc = store_watch(daemon->store, device_classes[i]->dir, -1,
+				 on_backend, daemon, NULL);
 	if (rc >= 0)
 		rc = store_watch(daemon->store, "@releaseDomain", 0, on_release,
 				 daemon, NULL);
@@ -585,6 +623,7 @@ int daemon_run(const struct daemon_cfg *cfg)
 	int rc;
 
 	TAILQ_INIT(&daemon.guests);
+	LIST_INIT(&daemon.claims);
 	raise_limits();
 	rc = start_site(cfg);
 	if (!rc)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * xenpvd: what holds the parts together. It watches the backend directory of
- * its own domain, makes a guest and a device for what it finds there, and
- * removes what guests leave behind.
+ * xenpvd: what holds the parts together. It watches the backend directories
+ * of its own domain, one for each class of devices, makes a guest and a device
+ * for what it finds there, and removes what guests leave behind.
  *
- *     xenstore --watch--> daemon --> guest --> vscsi --decides--> bus (core)
+ *     xenstore --watch--> daemon --> guest --> device --decides--> bus (core)
  *                                      |         |
  *                                   worker <--- link (requests, files)
  *
@@ -24,13 +24,11 @@
 
 #include <systemd/sd-event.h>
 
+#include "control/claim.h"
 #include "control/guest.h"
 #include "control/site.h"
 #include "control/store.h"
 #include "wire/port.h"
-
-/* Below /local/domain/<own>. */
-#define DAEMON_BACKEND "backend/xenpv-vscsi"
 
 /* At an orderly stop frontends have this long to let go of their devices; what
  * they have not then is closed, for which workers have DAEMON_FORCE_S. */
@@ -57,11 +55,13 @@ struct daemon {
 	sd_event_source *store_io, *store_prepare;
 	sd_event_source *stop_timer;
 	struct guest_list guests;
+	struct claim_list claims; /* what their devices hold */
 	struct ctl *ctl;
 	int lock;   /* held as long as we run */
 	bool ready; /* the first scan has ended */
 	bool stopping, forcing;
-	bool scanning, scan_again; /* of the backend directory */
+	unsigned int scanning; /* of a backend directory: lists to come */
+	bool scan_again;
 	unsigned int
 		stats_pending; /* PROTO_STATS that workers have not answered */
 	int result;
@@ -73,7 +73,7 @@ int daemon_run(const struct daemon_cfg *cfg);
 /* daemon_stop - begin an orderly stop; may be called again. */
 void daemon_stop(struct daemon *daemon);
 
-/* daemon_clean - remove the backend directory of a guest that is gone. */
+/* daemon_clean - remove the backend directories of a guest that is gone. */
 void daemon_clean(struct daemon *daemon, uint32_t domid);
 
 /* daemon_progress - to be called when a device has come to its end: ends the

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "control/daemon.h"
-#include "control/vscsi.h"
+#include "control/device.h"
 
 /* From SIGTERM to SIGKILL. */
 #define KILL_AFTER_US 5000000ull
@@ -32,10 +32,10 @@ struct log_where guest_where(const struct guest *guest)
 
 static void kick_all(struct guest *guest)
 {
-	struct vscsi *dev;
+	struct device *dev;
 
 	TAILQ_FOREACH(dev, &guest->devices, entry)
-	vscsi_kick(dev);
+	device_kick(dev);
 }
 
 /* ------------------------------------------------------- name and number */
@@ -210,7 +210,7 @@ void guest_put(struct guest *guest)
 
 void guest_free(struct guest *guest)
 {
-	struct vscsi *dev;
+	struct device *dev;
 
 	if (guest->pid)
 		kill(guest->pid, SIGKILL);
@@ -218,7 +218,7 @@ void guest_free(struct guest *guest)
 	link_free(guest->link);
 	guest->link = NULL;
 	while ((dev = TAILQ_FIRST(&guest->devices)))
-		vscsi_free(dev);
+		device_free(dev);
 	TAILQ_REMOVE(&guest->daemon->guests, guest, entry);
 	link_free(guest->link);
 	sd_event_source_disable_unref(guest->child);
@@ -228,15 +228,16 @@ void guest_free(struct guest *guest)
 
 /* ---------------------------------------------------------------- worker */
 
-static void on_broken(void *ctx, uint32_t controller, const char *text)
+static void on_broken(void *ctx, enum proto_class class, uint32_t id,
+		      const char *text)
 {
 	struct guest *guest = ctx;
-	struct vscsi *dev;
+	struct device *dev;
 
 	TAILQ_FOREACH(dev, &guest->devices, entry)
 	{
-		if (dev->controller == controller)
-			vscsi_broken(dev, text);
+		if (dev->class->number == class && dev->id == id)
+			device_broken(dev, text);
 	}
 }
 
@@ -273,11 +274,11 @@ void guest_worker_kill(struct guest *guest, const char *why)
  * has been reaped: its rings and files are nobody's. */
 static void guest_worker_died(struct guest *guest)
 {
-	struct vscsi *dev, *next;
+	struct device *dev, *next;
 
 	for (dev = TAILQ_FIRST(&guest->devices); dev; dev = next) {
 		next = TAILQ_NEXT(dev, entry);
-		vscsi_worker_died(dev);
+		device_worker_died(dev);
 	}
 }
 

@@ -10,7 +10,7 @@
  * one. The worker is started for the first device that connects.
  *
  * A worker that does not behave is killed; only when it has been reaped are
- * the devices told (vscsi_worker_died()), so that no two processes ever serve
+ * the devices told (device_worker_died()), so that no two processes ever serve
  * one ring. Starting a new one and handing it the journals will be a matter of
  * guest_worker_died() alone.
  */
@@ -32,13 +32,13 @@
 #define GUEST_NAME_MAX 64
 #define GUEST_UUID_MAX 40
 
-/* Controllers of one guest; the toolstack writes more only by mistake. */
+/* Devices of one guest; the toolstack writes more only by mistake. */
 #define GUEST_DEVICES_MAX 64
 
 struct daemon;
-struct vscsi;
+struct device;
 
-TAILQ_HEAD(vscsi_list, vscsi);
+TAILQ_HEAD(device_list, device);
 
 struct guest {
 	TAILQ_ENTRY(guest) entry;
@@ -49,7 +49,7 @@ struct guest {
 	bool known;		   /* name and uuid have been read */
 	bool gone;		   /* the domain does not exist any more */
 	bool dropped; /* the daemon is leaving: no callbacks to devices */
-	struct vscsi_list devices;
+	struct device_list devices;
 	unsigned int ndevices;
 	struct store_watch *name_watch;
 	unsigned int reads; /* answers of xenstore we still wait for */

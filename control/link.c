@@ -189,7 +189,8 @@ static void take(struct link *link, const struct proto_msg *msg)
 		take_reply(link, msg);
 		break;
 	case PROTO_BROKEN:
-		link->ops->broken(link->ctx, msg->controller, msg->text);
+		link->ops->broken(link->ctx, (enum proto_class)msg->class,
+				  msg->controller, msg->text);
 		break;
 	default:
 		lose(link, -EPROTO, "it has sent a message of unknown type");

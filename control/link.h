@@ -35,9 +35,10 @@
 struct link;
 
 struct link_ops {
-	/* The worker says that the ring of @controller is broken. @text is
-	 * for people. */
-	void (*broken)(void *ctx, uint32_t controller, const char *text);
+	/* The worker says that a ring of device @id of @class is broken.
+	 * @text is for people. */
+	void (*broken)(void *ctx, enum proto_class class, uint32_t id,
+		       const char *text);
 	/* -ECONNRESET, -EPROTO, -ETIMEDOUT or the error of the socket; @why is
 	 * for people. link_free() may not be called from here. */
 	void (*lost)(void *ctx, int err, const char *why);

@@ -287,7 +287,7 @@ typedef void store_tree_fn(struct store *st, int err, struct store_tree *tree,
  * Outside a transaction the copy is not of one moment: it may have the new value
  * of one node and lack another that was made with it. Whatever changes during
  * the copy makes a watch fire after it, and the next copy has it; but what a
- * decision rests on is to be read before (see control/vscsi.h).
+ * decision rests on is to be read before (see control/device.h).
  *
  * Return: 0 or an error as every request.
  */

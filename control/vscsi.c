@@ -1,79 +1,67 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The life cycle of one PVSCSI controller: see vscsi.h. This file has the
- * rounds: when there is one, what it reads, and its end. What a round does is in
- * vscsi_round.c.
+ * PVSCSI controllers: see vscsi.h.
  */
 #include "control/vscsi.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "control/ctl.h"
 #include "control/daemon.h"
-#include "control/vscsi_round.h"
+#include "control/device_round.h"
 #include "host/log.h"
 
-/* After an error that is nobody's fault in particular. */
-#define RETRY_US 1000000u
-
-static uint64_t now_us(void)
+static struct vscsi *vscsi_of(struct device *dev)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000u + (uint64_t)ts.tv_nsec / 1000u;
+	return (struct vscsi *)dev; /* its first member */
 }
 
-struct log_where vscsi_where(const struct vscsi *dev)
+static const struct vscsi *vscsi_of_const(const struct device *dev)
 {
-	struct log_where where = guest_where(dev->guest);
-
-	where.dev = dev->dev;
-	return where;
+	return (const struct vscsi *)dev;
 }
 
 /* ------------------------------------------------------- what stands there */
 
-static void forget_luns(struct vscsi *dev, bool all)
+static void forget_luns(struct vscsi *ctl, bool all)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < dev->nluns; i++) {
-		struct vscsi_lun *lun = dev->luns[i];
+	for (size_t i = 0; i < ctl->nluns; i++) {
+		struct vscsi_lun *lun = ctl->luns[i];
 
-		if (all || (!lun->present && !lun->naa))
+		if (all || (!lun->present && !lun->claim.held))
 			lun_free(lun);
 		else
-			dev->luns[n++] = lun;
+			ctl->luns[n++] = lun;
 	}
-	dev->nluns = n;
+	ctl->nluns = n;
 }
 
-static struct vscsi_lun *lun_get(struct vscsi *dev, uint32_t number)
+static struct vscsi_lun *lun_get(struct vscsi *ctl, uint32_t number)
 {
-	struct log_where where = vscsi_where(dev);
+	struct log_where where = device_where(&ctl->dev);
 
-	for (size_t i = 0; i < dev->nluns; i++)
-		if (dev->luns[i]->number == number)
-			return dev->luns[i];
-	if (dev->nluns == VSCSI_LUNS_MAX) {
-		log_limited(&dev->guest->rate, LOG_ERR, &where,
+	for (size_t i = 0; i < ctl->nluns; i++)
+		if (ctl->luns[i]->number == number)
+			return ctl->luns[i];
+	if (ctl->nluns == VSCSI_LUNS_MAX) {
+		log_limited(&ctl->dev.guest->rate, LOG_ERR, &where,
 			    "dev-%" PRIu32
 			    " is left out: a controller has at most %d LUNs",
 			    number, VSCSI_LUNS_MAX);
 		return NULL;
 	}
-	dev->luns[dev->nluns] = lun_new(dev, number);
-	return dev->luns[dev->nluns] ? dev->luns[dev->nluns++] : NULL;
+	ctl->luns[ctl->nluns] = lun_new(ctl, number);
+	return ctl->luns[ctl->nluns] ? ctl->luns[ctl->nluns++] : NULL;
 }
 
-static int read_luns(struct vscsi *dev)
+static int read_luns(struct device *dev)
 {
+	struct vscsi *ctl = vscsi_of(dev);
 	static const char prefix[] = WIRE_BUS_SCSI_DEV;
 	const size_t len = sizeof(prefix) - 1;
 	const struct store_node *node;
@@ -88,358 +76,329 @@ static int read_luns(struct vscsi *dev)
 		if (strncmp(name, prefix, len) ||
 		    (name[len] == '0' && name[len + 1]))
 			continue;
-		if (vscsi_number(name + len, &number))
-			(void)lun_get(dev, number);
+		if (device_number(name + len, &number))
+			(void)lun_get(ctl, number);
 	}
-	for (size_t i = 0; i < dev->nluns; i++) {
-		rc = lun_read(dev->luns[i], dev->back, dev->front);
+	for (size_t i = 0; i < ctl->nluns; i++) {
+		rc = lun_read(ctl->luns[i], dev->back, dev->front);
 		if (rc)
 			return rc;
 	}
-	forget_luns(dev, false);
+	forget_luns(ctl, false);
 	return 0;
 }
 
-static int read_facts(struct vscsi *dev)
-{
-	struct bus_facts *facts = &dev->facts;
-	const char *text = dev->own_text;
-	struct vscsi_ring ring;
+/* --------------------------------------------------------------- the ring */
 
-	facts->own = text ? bus_state_parse(text, strlen(text)) : 0;
-	facts->online = tree_is(dev->back, WIRE_BUS_ONLINE, "1");
-	/* A frontend whose nodes exceed all bounds is one in no known state:
-	 * the device is closed. */
-	facts->front = dev->front ? dev->front_state : UINT32_MAX;
-	facts->front_gone = dev->guest->gone || (dev->front && !dev->front->n);
-	/* It comes back after its device was closed: begin anew. */
-	if (facts->failed && facts->front == WIRE_BUS_INITIALISING &&
-	    (facts->own == WIRE_BUS_CLOSED ||
-	     facts->own == WIRE_BUS_INITIALISING))
-		facts->failed = dev->died = dev->broken = false;
-	if (!dev->front) {
-		dev->front = tree_new();
-		if (!dev->front)
-			return -ENOMEM;
+static void opened(struct device *dev)
+{
+	if (dev->rc) {
+		device_give_up(dev, "the ring", dev->why);
+		return;
 	}
-	ring = vscsi_ring_read(dev->front);
-	facts->ring_changed =
-		vscsi_ring_changed(&dev->rings, facts->connected, &ring);
-	return read_luns(dev);
+	device_connected(dev);
+	device_write(dev);
 }
 
-/* ----------------------------------------------------------------- rounds */
-
-static int on_start(sd_event_source *s, uint64_t usec, void *ctx);
-
-static void schedule(struct vscsi *dev, uint64_t delay_us)
+static void run_open(struct device *dev)
 {
-	uint64_t now = now_us(), earliest = dev->started_us + VSCSI_PACE_US;
+	struct proto_msg msg = {.type = PROTO_SCSI_OPEN,
+				.u.ring.segs_max = PROTO_SEGS_MAX};
 
-	if (earliest > now + delay_us)
-		delay_us = earliest - now;
-	(void)sd_event_add_time_relative(dev->guest->daemon->event, &dev->start,
-					 CLOCK_MONOTONIC, delay_us, 1, on_start,
-					 dev);
+	if (tree_u32(dev->front, WIRE_BUS_RING_REF, &msg.u.ring.gref)) {
+		device_give_up(dev, "the frontend's node " WIRE_BUS_RING_REF,
+			       "missing, or not a number");
+		return;
+	}
+	if (tree_u32(dev->front, WIRE_BUS_EVENT_CHANNEL, &msg.u.ring.port)) {
+		device_give_up(dev,
+			       "the frontend's node " WIRE_BUS_EVENT_CHANNEL,
+			       "missing, or not a number");
+		return;
+	}
+	device_begin(dev, opened);
+	device_ask(dev, &msg, NULL, 0);
+	device_end(dev);
 }
 
-static void drop_trees(struct vscsi *dev)
+static void ask_forget(struct device *dev)
 {
-	tree_free(dev->back);
-	tree_free(dev->front);
-	dev->back = dev->front = NULL;
-	free(dev->own_text);
-	dev->own_text = NULL;
+	struct proto_msg msg = {.type = PROTO_SCSI_FORGET};
+
+	device_ask(dev, &msg, NULL, 0);
 }
 
-static void destroy(struct vscsi *dev)
+static void forgotten(struct device *dev)
 {
-	struct guest *guest = dev->guest;
+	struct vscsi *ctl = vscsi_of(dev);
 
-	TAILQ_REMOVE(&guest->devices, dev, entry);
-	guest->ndevices--;
-	if (guest->daemon->store)
-		store_unwatch(guest->daemon->store, dev->watch);
-	sd_event_source_disable_unref(dev->start);
-	drop_trees(dev);
-	forget_luns(dev, true);
-	free(dev);
+	for (size_t i = 0; i < ctl->nluns; i++)
+		lun_release(ctl->luns[i]);
 }
 
-void vscsi_round_end(struct vscsi *dev, uint64_t retry_us)
-{
-	struct guest *guest = dev->guest;
+/* ----------------------------------------------------------------- LUNs */
 
-	drop_trees(dev);
-	dev->busy = false;
-	/* Made anew, perhaps, after we had read that it is gone. */
-	if (dev->dirty && !dev->leave)
-		dev->ended = false;
-	if (dev->ended) {
-		/* The answer to PROTO_STATS still points here. */
-		if (!dev->stats_asked) {
-			destroy(dev);
-			guest_put(guest);
+static void on_lun_reply(void *ctx, int rc, const struct proto_msg *reply)
+{
+	struct vscsi_lun *lun = ctx;
+	struct device *dev = &lun->ctl->dev;
+
+	lun->rc = rc;
+	if (!reply)
+		dev->rc = rc; /* the worker is lost, not this LUN */
+	if (rc && !lun->error[0])
+		snprintf(lun->error, sizeof(lun->error), "%s%s%s",
+			 reply ? reply->text : "its worker died",
+			 reply && reply->text[0] ? ": " : "", strerror(-rc));
+	device_end(dev);
+}
+
+static void add_lun(struct vscsi_lun *lun)
+{
+	int fds[PROTO_FDS_MAX];
+	struct proto_msg msg;
+
+	lun->rc = lun_prepare(lun, &msg, fds);
+	if (lun->rc)
+		return;
+	/* Held from now on: the next LUN of this round must see it. */
+	lun->added = true;
+	lun->rc = link_call(lun->ctl->dev.guest->link, &msg, fds, PROTO_FDS_MAX,
+			    on_lun_reply, lun);
+	if (!lun->rc)
+		lun->ctl->dev.calls++;
+	else
+		snprintf(lun->error, sizeof(lun->error),
+			 "cannot ask the worker: %s; try again",
+			 strerror(-lun->rc));
+}
+
+static void delete_lun(struct vscsi_lun *lun)
+{
+	struct proto_msg msg = {.type = PROTO_LUN_DEL,
+				.addr = lun_proto_addr(lun)};
+
+	device_message(&lun->ctl->dev, &msg);
+	lun->rc = link_call(lun->ctl->dev.guest->link, &msg, NULL, 0,
+			    on_lun_reply, lun);
+	if (!lun->rc)
+		lun->ctl->dev.calls++;
+}
+
+/* What was asked for LUN has been answered, if anything was. */
+static void lun_settle(struct vscsi_lun *lun)
+{
+	char text[PDEV_ERR_MAX + 64];
+
+	switch (lun->action) {
+	case BUS_LUN_NONE:
+		return;
+	case BUS_LUN_ADD:
+		if (!lun->rc) {
+			snprintf(text, sizeof(text),
+				 "serving %s, %" PRIu64 " bytes%s", lun->pname,
+				 lun->size,
+				 lun->read_only ? ", read-only" : "");
+			lun_log(lun, LOG_INFO, text);
+			return;
 		}
+		lun_release(lun);
+		lun->next = lun->failed;
+		lun_log(lun, LOG_ERR, lun->error);
+		return;
+	case BUS_LUN_DEL:
+		lun_release(lun);
+		/* Not by the toolstack's wish. */
+		if (lun->state != WIRE_BUS_CLOSING && lun->present)
+			snprintf(
+				lun->error, sizeof(lun->error),
+				"the guest could not add it; see the guest's kernel log");
+		lun_log(lun, LOG_INFO, "detached");
 		return;
 	}
-	if (dev->dirty || retry_us)
-		schedule(dev, dev->dirty ? 0 : retry_us);
 }
 
-/* A snapshot could not be taken; true: the daemon ends, do nothing. */
-static bool snapshot_failed(struct vscsi *dev, int err, const char *which)
+static void luns_done(struct device *dev)
 {
-	struct log_where where = vscsi_where(dev);
-
-	if (err == -ECANCELED || err == -ECONNRESET || err == -ENOTCONN)
-		return true;
-	log_limited(&dev->guest->rate, LOG_ERR, &where,
-		    "cannot read the %s's nodes: %s", which, strerror(-err));
-	vscsi_round_end(dev, RETRY_US);
-	return true;
-}
-
-static void on_front(struct store *st, int err, struct store_tree *tree,
-		     void *ctx)
-{
-	struct vscsi *dev = ctx;
-	struct log_where where = vscsi_where(dev);
-	int rc;
-
-	(void)st;
-	if (err == -EOVERFLOW) {
-		log_limited(
-			&dev->guest->rate, LOG_WARNING, &where,
-			"the guest has more nodes at its end than a device can have; it is closed");
-	} else if (err) {
-		(void)snapshot_failed(dev, err, "frontend");
+	struct vscsi *ctl = vscsi_of(dev);
+	if (dev->rc) { /* the worker is lost */
+		if (dev->step.action == BUS_CONNECT)
+			device_failed(dev);
+		else /* device_worker_died() will see to it */
+			device_round_end(dev, DEVICE_RETRY_US);
 		return;
 	}
-	dev->front = tree;
-	rc = read_facts(dev);
-	if (rc)
-		(void)snapshot_failed(dev, rc, "device");
+	for (size_t i = 0; i < ctl->nluns; i++)
+		lun_settle(ctl->luns[i]);
+	if (dev->step.action == BUS_CONNECT)
+		run_open(dev);
 	else
-		vscsi_decide(dev);
+		device_write(dev);
 }
 
-static void front_path(const struct vscsi *dev, const char *name, char *path,
-		       size_t len)
+/* Find out what each LUN needs; true if that takes a worker. */
+static bool plan_luns(struct vscsi *ctl)
 {
-	snprintf(path, len,
-		 "/local/domain/%" PRIu32 "/device/vscsi/%" PRIu32 "%s%s",
-		 dev->guest->domid, dev->controller, name[0] ? "/" : "", name);
+	struct device *dev = &ctl->dev;
+	bool any = dev->step.action == BUS_CONNECT;
+	struct bus_lun_step step;
+
+	for (size_t i = 0; i < ctl->nluns; i++) {
+		struct vscsi_lun *lun = ctl->luns[i];
+
+		lun->rc = 0;
+		lun->action = BUS_LUN_NONE;
+		lun->next = lun->state;
+		if (!lun->present) {
+			/* Its nodes are gone without a word. */
+			if (lun->added)
+				lun->action = BUS_LUN_DEL;
+		} else {
+			step = bus_lun_step(&dev->facts, &dev->step, lun->state,
+					    lun->front);
+			lun->next = step.next;
+			lun->failed = step.failed;
+			if ((step.action == BUS_LUN_ADD && !lun->added) ||
+			    (step.action == BUS_LUN_DEL && lun->added))
+				lun->action = step.action;
+		}
+		any = any || lun->action != BUS_LUN_NONE;
+	}
+	return any;
 }
 
-static void on_front_state(struct store *st, const struct store_reply *rsp,
-			   void *ctx)
+static void run_luns(struct device *dev)
 {
-	static const struct store_limits limits = {
-		.max_nodes = VSCSI_FRONT_NODES,
-		.max_depth = 3,
-		.max_bytes = VSCSI_FRONT_BYTES,
-	};
-	struct vscsi *dev = ctx;
-	char path[96];
-	int rc = rsp->err;
+	struct vscsi *ctl = vscsi_of(dev);
+	struct link *link;
 
-	dev->front_state = rc ? 0 : bus_state_parse(rsp->value, rsp->len);
-	/* What may not be read is not there, as in a snapshot. */
-	if (rc == -ENOENT || rc == -EACCES)
-		rc = 0;
-	front_path(dev, "", path, sizeof(path));
-	if (!rc)
-		rc = store_snapshot(st, 0, path, &limits, on_front, dev);
-	if (rc)
-		(void)snapshot_failed(dev, rc, "frontend");
+	device_begin(dev, luns_done);
+	if (plan_luns(ctl)) {
+		dev->rc = guest_worker(dev->guest, &link);
+		if (dev->rc == -EAGAIN) {
+			/* Kicked when the last one has been reaped. */
+			dev->calls = 0;
+			device_round_end(dev, 0);
+			return;
+		}
+	}
+	for (size_t i = 0; i < ctl->nluns && !dev->rc; i++) {
+		struct vscsi_lun *lun = ctl->luns[i];
+
+		/* Deletions first: their places and pdevs may be wanted. */
+		if (lun->action == BUS_LUN_DEL)
+			delete_lun(lun);
+	}
+	for (size_t i = 0; i < ctl->nluns && !dev->rc; i++) {
+		struct vscsi_lun *lun = ctl->luns[i];
+
+		if (lun->action == BUS_LUN_ADD)
+			add_lun(lun);
+	}
+	device_end(dev);
 }
 
-static void on_back(struct store *st, int err, struct store_tree *tree,
-		    void *ctx)
-{
-	struct vscsi *dev = ctx;
-	char path[96];
-	int rc;
+/* ---------------------------------------------------------------- writing */
 
-	if (err) {
-		(void)snapshot_failed(dev, err, "backend");
+static void add_lun_writes(struct device_writes *w, const struct device *dev,
+			   const struct vscsi_lun *lun)
+{
+	char state[48], error[48];
+
+	snprintf(state, sizeof(state), "vscsi-devs/dev-%" PRIu32 "/state",
+		 lun->number);
+	snprintf(error, sizeof(error), "vscsi-devs/dev-%" PRIu32 "/error",
+		 lun->number);
+	if (lun->next != lun->state) {
+		/* A state that we act on was a number that we understood. */
+		device_add_number(w, dev, STORE_OP_EXPECT, state, lun->state);
+		device_add_number(w, dev, STORE_OP_WRITE, state, lun->next);
+		if (lun->error[0] && lun->next == WIRE_BUS_CLOSED)
+			device_add_write(w, dev, STORE_OP_WRITE, error,
+					 lun->error);
+	}
+	if (lun->added && lun->error_node)
+		device_add_write(w, dev, STORE_OP_RM, error, NULL);
+}
+
+/* States that are expected and written, an error that is written or removed. */
+#define LUN_WRITES 3
+
+static size_t writes_max(const struct device *dev)
+{
+	/* and what is announced */
+	return LUN_WRITES * vscsi_of_const(dev)->nluns + 1;
+}
+
+static void add_writes(const struct device *dev, struct device_writes *w)
+{
+	const struct vscsi *ctl = vscsi_of_const(dev);
+
+	if (dev->step.action == BUS_ANNOUNCE)
+		device_add_number(w, dev, STORE_OP_WRITE,
+				  WIRE_BUS_SCSI_SG_GRANT, PROTO_SEGS_MAX);
+	if (dev->step.action == BUS_DISCONNECT)
 		return;
-	}
-	dev->back = tree;
-	front_path(dev, WIRE_BUS_STATE, path, sizeof(path));
-	rc = store_read(st, 0, path, on_front_state, dev);
-	if (rc)
-		(void)snapshot_failed(dev, rc, "frontend");
+	for (size_t i = 0; i < ctl->nluns; i++)
+		if (ctl->luns[i]->present)
+			add_lun_writes(w, dev, ctl->luns[i]);
 }
 
-static void on_own_state(struct store *st, const struct store_reply *rsp,
-			 void *ctx)
+/* ----------------------------------------------------------------- status */
+
+static void ask_stats(struct device *dev)
 {
-	struct vscsi *dev = ctx;
-	char path[64];
-	int rc = rsp->err == -ENOENT ? 0 : rsp->err;
-
-	if (!rsp->err) {
-		dev->own_text = strdup(rsp->value);
-		rc = dev->own_text ? 0 : -ENOMEM;
-	}
-	vscsi_path(dev, "", path, sizeof(path));
-	if (!rc)
-		rc = store_snapshot(st, 0, path, NULL, on_back, dev);
-	if (rc)
-		(void)snapshot_failed(dev, rc, "backend");
+	device_ask_stats(dev, 0);
 }
 
-static int on_start(sd_event_source *s, uint64_t usec, void *ctx)
+static json_t *lun_json(const struct vscsi_lun *lun)
 {
-	struct vscsi *dev = ctx;
-	char path[64];
-	int rc;
+	char naa[24];
 
-	(void)s;
-	(void)usec;
-	dev->start = sd_event_source_disable_unref(dev->start);
-	/* Kicked again when they are known. */
-	if (!dev->guest->known && !dev->guest->gone)
-		return 0;
-	dev->busy = true;
-	dev->dirty = false;
-	dev->started_us = now_us();
-	vscsi_path(dev, WIRE_BUS_STATE, path, sizeof(path));
-	rc = store_read(dev->guest->daemon->store, 0, path, on_own_state, dev);
-	if (rc)
-		(void)snapshot_failed(dev, rc, "backend");
-	return 0;
+	snprintf(naa, sizeof(naa), "%016" PRIx64, lun->naa);
+	return json_pack(
+		"{si so si so sI ss sb sb sb so}", "dev", (int)lun->number,
+		"vdev", ctl_text(lun->vdev ? lun->vdev : ""), "state",
+		(int)lun->state, "pdev", ctl_text(lun->pname ? lun->pname : ""),
+		"size", (json_int_t)lun->size, "naa", naa, "read_only",
+		lun->read_only, "shared", lun->claim.shared, "serving",
+		lun->added, "error", ctl_text(lun->error));
 }
 
-void vscsi_kick(struct vscsi *dev)
+static void describe(const struct device *dev, json_t *object)
 {
-	dev->dirty = true;
-	if (!dev->busy && !dev->start && !dev->ended)
-		schedule(dev, 0);
+	const struct vscsi *ctl = vscsi_of_const(dev);
+	json_t *luns = json_array();
+
+	for (size_t i = 0; i < ctl->nluns; i++)
+		json_array_append_new(luns, lun_json(ctl->luns[i]));
+	json_object_set_new(object, "luns", luns);
 }
 
-/* -------------------------------------------------------------- beginning */
-
-static void on_change(struct store *st, int err, const char *path, void *ctx)
+static void clean(struct device *dev)
 {
-	struct vscsi *dev = ctx;
-	struct log_where where = vscsi_where(dev);
-
-	(void)st;
-	(void)path;
-	if (err)
-		log_line(LOG_ERR, &where,
-			 "xenstore refuses to watch the frontend: %s",
-			 strerror(-err));
-	else
-		vscsi_kick(dev);
+	forget_luns(vscsi_of(dev), true);
 }
 
-int vscsi_new(struct guest *guest, uint32_t controller)
-{
-	struct vscsi *dev;
-	char path[96];
-	int rc;
-
-	if (guest->ndevices == GUEST_DEVICES_MAX)
-		return -ENOSPC;
-	dev = calloc(1, sizeof(*dev));
-	if (!dev)
-		return -ENOMEM;
-	dev->guest = guest;
-	dev->controller = controller;
-	snprintf(dev->dev, sizeof(dev->dev), "scsi/%" PRIu32, controller);
-	front_path(dev, "", path, sizeof(path));
-	rc = store_watch(guest->daemon->store, path, 3, on_change, dev,
-			 &dev->watch);
-	if (rc) {
-		free(dev);
-		return rc;
-	}
-	TAILQ_INSERT_TAIL(&guest->devices, dev, entry);
-	guest->ndevices++;
-	vscsi_kick(dev);
-	return 0;
-}
-
-void vscsi_free(struct vscsi *dev)
-{
-	destroy(dev);
-}
-
-/* ----------------------------------------------------------------- events */
-
-void vscsi_leave(struct vscsi *dev, bool force)
-{
-	struct log_where where = vscsi_where(dev);
-
-	if (!dev->leave && dev->facts.connected)
-		log_line(
-			LOG_WARNING, &where,
-			"the guest loses this device because xenpvd stops; attach it again after the next start");
-	dev->leave = true;
-	dev->force = force;
-	vscsi_kick(dev);
-}
-
-void vscsi_broken(struct vscsi *dev, const char *text)
-{
-	struct log_where where = vscsi_where(dev);
-
-	log_limited(
-		&dev->guest->rate, LOG_WARNING, &where,
-		"the guest broke the ring's rules: %s; the device is closed",
-		text);
-	dev->broken = true;
-	dev->facts.failed = true;
-	vscsi_kick(dev);
-}
-
-void vscsi_worker_died(struct vscsi *dev)
-{
-	struct log_where where = vscsi_where(dev);
-
-	if (dev->facts.connected) {
-		log_line(
-			LOG_ERR, &where,
-			"the device is closed because its worker died; attach it again");
-		dev->died = true;
-		dev->facts.failed = true;
-		dev->facts.connected = false;
-	}
-	for (size_t i = 0; i < dev->nluns; i++)
-		lun_release(dev->luns[i]);
-	vscsi_kick(dev);
-}
-
-static void on_stats(void *ctx, int rc, const struct proto_msg *reply)
-{
-	struct vscsi *dev = ctx;
-	struct guest *guest = dev->guest;
-	struct daemon *daemon = guest->daemon;
-
-	dev->stats_asked = false;
-	if (!rc && reply)
-		dev->stats = reply->u.stats;
-	if (dev->ended && !dev->busy) {
-		destroy(dev);
-		guest_put(guest);
-	}
-	if (!--daemon->stats_pending)
-		ctl_stats_done(daemon->ctl);
-}
-
-void vscsi_ask_stats(struct vscsi *dev)
-{
-	struct proto_msg msg = {.type = PROTO_STATS,
-				.controller = dev->controller};
-
-	if (!dev->facts.connected || dev->stats_asked || !dev->guest->usable)
-		return;
-	if (link_call(dev->guest->link, &msg, NULL, 0, on_stats, dev))
-		return;
-	dev->stats_asked = true;
-	dev->guest->daemon->stats_pending++;
-}
+const struct device_class vscsi_class = {
+	.word = "scsi",
+	.dir = "backend/xenpv-vscsi",
+	.front = "vscsi",
+	.number = PROTO_CLASS_SCSI,
+	.id_end = UINT16_MAX + 1u,
+	.size = sizeof(struct vscsi),
+	.limits = {.max_nodes = VSCSI_FRONT_NODES,
+		   .max_depth = 3,
+		   .max_bytes = VSCSI_FRONT_BYTES},
+	.read = read_luns,
+	.ring = ring_id_read,
+	.step = bus_back_step,
+	.run = run_luns,
+	.forget = ask_forget,
+	.forgotten = forgotten,
+	.writes_max = writes_max,
+	.writes = add_writes,
+	.stats = ask_stats,
+	.describe = describe,
+	.clean = clean,
+};

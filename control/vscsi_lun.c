@@ -20,12 +20,12 @@
 
 #define NODE_MAX 64
 
-struct vscsi_lun *lun_new(struct vscsi *dev, uint32_t number)
+struct vscsi_lun *lun_new(struct vscsi *ctl, uint32_t number)
 {
 	struct vscsi_lun *lun = calloc(1, sizeof(*lun));
 
 	if (lun) {
-		lun->dev = dev;
+		lun->ctl = ctl;
 		lun->number = number;
 	}
 	return lun;
@@ -33,6 +33,7 @@ struct vscsi_lun *lun_new(struct vscsi *dev, uint32_t number)
 
 void lun_free(struct vscsi_lun *lun)
 {
+	claim_drop(&lun->claim);
 	free(lun->pname);
 	free(lun->vdev);
 	free(lun->options);
@@ -41,11 +42,11 @@ void lun_free(struct vscsi_lun *lun)
 
 void lun_log(const struct vscsi_lun *lun, int priority, const char *text)
 {
-	struct log_where where = guest_where(lun->dev->guest);
+	struct log_where where = guest_where(lun->ctl->dev.guest);
 
-	where.dev = lun->dev->dev;
+	where.dev = lun->ctl->dev.name;
 	where.lun = lun->vdev;
-	log_limited(&lun->dev->guest->rate, priority, &where, "%s", text);
+	log_limited(&lun->ctl->dev.guest->rate, priority, &where, "%s", text);
 }
 
 static void say(struct vscsi_lun *lun, const char *fmt, ...)
@@ -117,54 +118,14 @@ int lun_read(struct vscsi_lun *lun, const struct store_tree *back,
 
 /* ------------------------------------------------------------------- use */
 
-/* Is OTHER in the way of LUN, which is to become PROPS? */
-static bool conflicts(struct vscsi_lun *lun, const struct vscsi_lun *other,
-		      const struct pdev *pdev, const struct pdev_props *props)
-{
-	const struct guest *g = other->dev->guest;
-
-	if (other == lun || !other->naa)
-		return false;
-	if (props->id[0] && !strcmp(props->id, other->id)) {
-		if (pdev->options.shared && other->shared)
-			return false;
-		say(lun,
-		    "pdev '%.200s' is given to guest %s (dom %u) as %u:%u:%u:%u already; detach it there, or add the option shared to both",
-		    pdev->name, g->name, g->domid, other->at.host,
-		    other->at.channel, other->at.target, other->at.lun);
-		return true;
-	}
-	if (props->naa != other->naa)
-		return false;
-	say(lun,
-	    "naa %016" PRIx64
-	    " is that of another LUN, of guest %s (dom %u); give this one another with the option naa",
-	    props->naa, g->name, g->domid);
-	return true;
-}
-
-static bool is_taken(struct vscsi_lun *lun, const struct pdev *pdev,
-		     const struct pdev_props *props)
-{
-	struct guest *guest;
-	struct vscsi *dev;
-
-	TAILQ_FOREACH(guest, &lun->dev->guest->daemon->guests, entry)
-	TAILQ_FOREACH(dev, &guest->devices, entry)
-	for (size_t i = 0; i < dev->nluns; i++)
-		if (conflicts(lun, dev->luns[i], pdev, props))
-			return true;
-	return false;
-}
-
 static bool place_is_taken(struct vscsi_lun *lun)
 {
-	const struct vscsi *dev = lun->dev;
+	const struct vscsi *ctl = lun->ctl;
 
-	for (size_t i = 0; i < dev->nluns; i++) {
-		const struct vscsi_lun *other = dev->luns[i];
+	for (size_t i = 0; i < ctl->nluns; i++) {
+		const struct vscsi_lun *other = ctl->luns[i];
 
-		if (other == lun || !other->naa ||
+		if (other == lun || !other->claim.held ||
 		    memcmp(&other->at, &lun->at, sizeof(lun->at)))
 			continue;
 		say(lun, "vdev %s is taken by dev-%u; choose another",
@@ -177,17 +138,17 @@ static bool place_is_taken(struct vscsi_lun *lun)
 /* ------------------------------------------------------------------ open */
 
 /* What SCSI calls the initiator port: the same when the guest comes back. */
-static uint64_t initiator_of(const struct vscsi *dev)
+static uint64_t initiator_of(const struct vscsi *ctl)
 {
-	const struct guest *guest = dev->guest;
+	const struct guest *guest = ctl->dev.guest;
 	char text[GUEST_UUID_MAX + 64];
 
 	if (guest->uuid[0])
 		snprintf(text, sizeof(text), "guest:%s/scsi/%u", guest->uuid,
-			 dev->controller);
+			 ctl->dev.id);
 	else
 		snprintf(text, sizeof(text), "dom:%u/scsi/%u", guest->domid,
-			 dev->controller);
+			 ctl->dev.id);
 	return probe_naa(text);
 }
 
@@ -196,7 +157,7 @@ static uint64_t initiator_of(const struct vscsi *dev)
 static int open_state(struct vscsi_lun *lun, const struct pdev *pdev,
 		      const struct pdev_props *props, uint64_t initiator)
 {
-	const char *dir = lun->dev->guest->daemon->cfg.state_dir;
+	const char *dir = lun->ctl->dev.guest->daemon->cfg.state_dir;
 	char path[PATH_MAX], owner[20] = "";
 	int fd;
 
@@ -222,7 +183,7 @@ static void name_null(const struct vscsi_lun *lun, const struct pdev *pdev,
 	if (pdev->options.naa)
 		return;
 	snprintf(text, sizeof(text), "null:%016" PRIx64 ":%u:%u:%u",
-		 initiator_of(lun->dev), lun->at.channel, lun->at.target,
+		 initiator_of(lun->ctl), lun->at.channel, lun->at.target,
 		 lun->at.lun);
 	props->naa = probe_naa(text);
 	if (!pdev->options.serial[0])
@@ -248,7 +209,7 @@ static void fill(struct proto_lun *out, const struct vscsi_lun *lun,
 		     (props->rotational ? PROTO_LUN_ROTATIONAL : 0) |
 		     (pdev->options.shared ? PROTO_LUN_SHARED : 0);
 	out->naa = props->naa;
-	out->initiator = initiator_of(lun->dev);
+	out->initiator = initiator_of(lun->ctl);
 	snprintf(out->serial, sizeof(out->serial), "%s", props->serial);
 	snprintf(out->product, sizeof(out->product), "%s",
 		 pdev->options.product);
@@ -269,9 +230,9 @@ static int parse(struct vscsi_lun *lun, struct pdev *pdev)
 			     sizeof(lun->error));
 	if (rc)
 		return rc;
-	if (lun->at.host != lun->dev->controller) {
+	if (lun->at.host != lun->ctl->dev.id) {
 		say(lun, "vdev %s is not of controller %u; attach it again",
-		    lun->vdev, lun->dev->controller);
+		    lun->vdev, lun->ctl->dev.id);
 		return -EINVAL;
 	}
 	rc = pdev_options_parse(&options, lun->options, lun->error,
@@ -289,20 +250,9 @@ static int parse(struct vscsi_lun *lun, struct pdev *pdev)
 			  sizeof(lun->error));
 }
 
-/* Refuse what is taken before it is opened: the reason is clearer than that
- * of an exclusive open which fails. */
-static int check_before_open(struct vscsi_lun *lun, const struct pdev *pdev)
-{
-	struct pdev_props props = {0};
-
-	if (pdev_id(pdev, props.id))
-		return 0; /* the open will say why */
-	props.naa = pdev->options.naa;
-	return is_taken(lun, pdev, &props) ? -EBUSY : 0;
-}
-
 int lun_prepare(struct vscsi_lun *lun, struct proto_msg *msg, int *fds)
 {
+	struct claim_list *claims = &lun->ctl->dev.guest->daemon->claims;
 	struct pdev_props props;
 	struct pdev *pdev;
 	int rc;
@@ -318,7 +268,8 @@ int lun_prepare(struct vscsi_lun *lun, struct proto_msg *msg, int *fds)
 	if (!rc)
 		rc = place_is_taken(lun) ? -EEXIST : 0;
 	if (!rc)
-		rc = check_before_open(lun, pdev);
+		rc = claim_check_before(claims, pdev, lun->error,
+					sizeof(lun->error));
 	if (!rc)
 		rc = pdev_open(pdev, &fds[0], &props, lun->error,
 			       sizeof(lun->error));
@@ -326,25 +277,25 @@ int lun_prepare(struct vscsi_lun *lun, struct proto_msg *msg, int *fds)
 		goto out;
 	if (pdev->kind == PDEV_NULL)
 		name_null(lun, pdev, &props);
-	rc = is_taken(lun, pdev, &props) ? -EBUSY : 0;
+	rc = claim_check(claims, pdev, &props, lun->error, sizeof(lun->error));
 	if (rc)
 		goto out;
 	if (pdev->kind != PDEV_NULL) {
-		fds[1] = open_state(lun, pdev, &props, initiator_of(lun->dev));
+		fds[1] = open_state(lun, pdev, &props, initiator_of(lun->ctl));
 		rc = fds[1] < 0 ? fds[1] : 0;
 		if (rc)
 			goto out;
 	}
 	memset(msg, 0, sizeof(*msg));
 	msg->type = PROTO_LUN_ADD;
-	msg->controller = lun->dev->controller;
+	msg->controller = lun->ctl->dev.id;
 	msg->addr = lun_proto_addr(lun);
 	fill(&msg->u.lun, lun, pdev, &props);
-	lun->shared = pdev->options.shared;
 	lun->read_only = props.read_only;
 	lun->size = props.size;
 	lun->naa = props.naa;
-	strcpy(lun->id, props.id);
+	claim_take(claims, &lun->claim, lun->ctl->dev.guest, lun->vdev, pdev,
+		   &props);
 out:
 	if (rc) {
 		for (int i = 0; i < PROTO_FDS_MAX; i++) {
@@ -360,7 +311,7 @@ out:
 void lun_release(struct vscsi_lun *lun)
 {
 	lun->added = false;
-	lun->id[0] = '\0';
+	claim_drop(&lun->claim);
 	lun->naa = 0;
 }
 

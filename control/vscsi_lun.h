@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "control/claim.h"
 #include "control/guest.h"
 #include "control/pdev.h"
 #include "control/tree.h"
@@ -20,7 +21,7 @@
 struct vscsi;
 
 struct vscsi_lun {
-	struct vscsi *dev;
+	struct vscsi *ctl;
 	uint32_t number; /* N of dev-N */
 
 	/* From the last snapshot; the texts are copies. */
@@ -32,9 +33,9 @@ struct vscsi_lun {
 	/* What is held: from LUN_ADD until it is gone from the worker. */
 	bool added;
 	struct pdev_vdev at;
-	bool shared, read_only;
-	char id[PDEV_ID_MAX]; /* "": nothing, or what nobody shares */
-	uint64_t naa, size;
+	bool read_only;
+	struct claim claim;
+	uint64_t naa, size; /* naa 0: nothing is held */
 
 	/* This round's. */
 	enum bus_lun_action action;
@@ -44,7 +45,7 @@ struct vscsi_lun {
 };
 
 /* lun_new - NULL: no memory. */
-struct vscsi_lun *lun_new(struct vscsi *dev, uint32_t number);
+struct vscsi_lun *lun_new(struct vscsi *ctl, uint32_t number);
 
 void lun_free(struct vscsi_lun *lun);
 

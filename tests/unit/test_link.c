@@ -26,10 +26,12 @@ struct world {
 	uint64_t requests;	 /* of the last PROTO_STATS */
 };
 
-static void on_broken(void *ctx, uint32_t controller, const char *text)
+static void on_broken(void *ctx, enum proto_class class, uint32_t id,
+		      const char *text)
 {
+	assert_int_equal(class, PROTO_CLASS_SCSI);
 	assert_string_equal(text, "why");
-	((struct world *)ctx)->broken = (int)controller;
+	((struct world *)ctx)->broken = (int)id;
 }
 
 static void on_lost(void *ctx, int err, const char *why)

@@ -8,8 +8,8 @@
  * kernel does not use a grant reference again while its page is mapped, so the
  * ring that the worker holds is never mistaken for a new one.
  */
-#ifndef CONTROL_VSCSI_RING_H
-#define CONTROL_VSCSI_RING_H
+#ifndef CONTROL_RING_ID_H
+#define CONTROL_RING_ID_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,30 +17,30 @@
 #include "control/tree.h"
 
 /* What names a ring; `known` is false if the frontend has none. */
-struct vscsi_ring {
+struct ring_id {
 	bool known;
 	uint32_t gref, port;
 };
 
-/* The rings a controller has had. */
-struct vscsi_rings {
-	struct vscsi_ring held; /* the worker has it, or had it last */
-	struct vscsi_ring told; /* the last that a state of ours, written after
+/* The rings a device has had. */
+struct ring_ids {
+	struct ring_id held; /* the worker has it, or had it last */
+	struct ring_id told; /* the last that a state of ours, written after
 				   connecting, has told the frontend of */
 };
 
-/* vscsi_ring_read - the ring in the nodes of a frontend. */
-struct vscsi_ring vscsi_ring_read(const struct store_tree *front);
+/* ring_id_read - the ring in the nodes of a frontend. */
+struct ring_id ring_id_read(const struct store_tree *front);
 
 /*
- * vscsi_ring_changed - bus_facts.ring_changed
+ * ring_id_changed - bus_facts.ring_changed
  * @connected: the worker has rings->held
  * @now: the frontend's ring as it is
  *
  * A frontend without a ring is on its way from or to one, and its state says
  * more than this: false.
  */
-bool vscsi_ring_changed(const struct vscsi_rings *rings, bool connected,
-			const struct vscsi_ring *now);
+bool ring_id_changed(const struct ring_ids *rings, bool connected,
+		     const struct ring_id *now);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * control/vscsi_ring: what counts as a ring, and when it is another one.
+ * control/ring_id: what counts as a ring, and when it is another one.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "control/vscsi_ring.h"
+#include "control/ring_id.h"
 #include "core/bus.h"
 #include "wire/bus.h"
 #include "wire/port.h"
@@ -30,7 +30,7 @@ static void a_ring_is_two_numbers(void **state)
 	(void)state;
 	for (size_t i = 0; i < XPV_ARRAY_SIZE(rows); i++) {
 		struct store_tree *tree = tree_new();
-		struct vscsi_ring ring;
+		struct ring_id ring;
 
 		assert_non_null(tree);
 		assert_int_equal(tree_add(tree, "", "", 0), 0);
@@ -45,7 +45,7 @@ static void a_ring_is_two_numbers(void **state)
 						  strlen(rows[i].gref)),
 					 0);
 		tree_sort(tree);
-		ring = vscsi_ring_read(tree);
+		ring = ring_id_read(tree);
 		if (ring.known != rows[i].known)
 			fail_msg("row %zu", i);
 		if (i == 0) {
@@ -76,9 +76,9 @@ static void a_ring_is_two_numbers(void **state)
 static void it_is_compared_with_what_was(void **state)
 {
 	static const struct {
-		struct vscsi_rings rings;
+		struct ring_ids rings;
 		bool connected;
-		struct vscsi_ring now;
+		struct ring_id now;
 		bool changed;
 	} rows[] = {
 		/* the first */
@@ -106,8 +106,8 @@ static void it_is_compared_with_what_was(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < XPV_ARRAY_SIZE(rows); i++)
-		if (vscsi_ring_changed(&rows[i].rings, rows[i].connected,
-				       &rows[i].now) != rows[i].changed)
+		if (ring_id_changed(&rows[i].rings, rows[i].connected,
+				    &rows[i].now) != rows[i].changed)
 			fail_msg("row %zu", i);
 }
 
@@ -126,15 +126,15 @@ static void a_reload_is_walked_to_its_end(void **state)
 	};
 	struct bus_facts facts = {
 		.own = 4, .front = 4, .online = true, .connected = true};
-	struct vscsi_rings rings = {A, A};
-	struct vscsi_ring now = A_REF;
+	struct ring_ids rings = {A, A};
+	struct ring_id now = A_REF;
 
 	(void)state;
 	for (size_t i = 0; i < XPV_ARRAY_SIZE(want); i++) {
 		struct bus_step step;
 
 		facts.ring_changed =
-			vscsi_ring_changed(&rings, facts.connected, &now);
+			ring_id_changed(&rings, facts.connected, &now);
 		step = bus_back_step(&facts);
 		if (step.action != want[i].action || step.next != want[i].next)
 			fail_msg("step %zu: action %d, next %u", i,
@@ -161,5 +161,5 @@ int main(void)
 		cmocka_unit_test(a_reload_is_walked_to_its_end),
 	};
 
-	return cmocka_run_group_tests_name("vscsi_ring", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("ring_id", tests, NULL, NULL);
 }

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is given out: see claim.h. */
+#include "control/claim.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "control/guest.h"
+
+static int refuse(const struct claim *other, const struct pdev *pdev, char *err,
+		  size_t len)
+{
+	snprintf(
+		err, len,
+		"pdev '%.200s' is given to guest %s (dom %u) as %s already; detach it there, or add the option shared to both",
+		pdev->name, other->guest->name, other->guest->domid,
+		other->place);
+	return -EBUSY;
+}
+
+int claim_check(const struct claim_list *list, const struct pdev *pdev,
+		const struct pdev_props *props, char *err, size_t len)
+{
+	const struct claim *other;
+
+	LIST_FOREACH(other, list, entry)
+	{
+		if (props->id[0] && !strcmp(props->id, other->id)) {
+			if (pdev->options.shared && other->shared)
+				continue;
+			return refuse(other, pdev, err, len);
+		}
+		if (!props->naa || props->naa != other->naa)
+			continue;
+		snprintf(
+			err, len,
+			"naa %016" PRIx64
+			" is that of another LUN, of guest %s (dom %u); give this one another with the option naa",
+			props->naa, other->guest->name, other->guest->domid);
+		return -EBUSY;
+	}
+	return 0;
+}
+
+int claim_check_before(const struct claim_list *list, const struct pdev *pdev,
+		       char *err, size_t len)
+{
+	struct pdev_props props = {0};
+
+	if (pdev_id(pdev, props.id))
+		return 0; /* the open will say why */
+	props.naa = pdev->options.naa;
+	return claim_check(list, pdev, &props, err, len);
+}
+
+void claim_take(struct claim_list *list, struct claim *claim,
+		const struct guest *guest, const char *place,
+		const struct pdev *pdev, const struct pdev_props *props)
+{
+	claim->guest = guest;
+	snprintf(claim->place, sizeof(claim->place), "%s", place);
+	strcpy(claim->id, props->id);
+	claim->naa = props->naa;
+	claim->shared = pdev->options.shared;
+	claim->held = true;
+	LIST_INSERT_HEAD(list, claim, entry);
+}
+
+void claim_drop(struct claim *claim)
+{
+	if (claim->held)
+		LIST_REMOVE(claim, entry);
+	claim->held = false;
+}

@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The life cycle of one device: see device.h. This file has the rounds: when
+ * there is one, what it reads, and its end. What a round does is in
+ * device_round.c, and in the device's class.
+ */
+#include "control/device.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "control/ctl.h"
+#include "control/daemon.h"
+#include "control/device_round.h"
+#include "control/vscsi.h"
+#include "host/log.h"
+
+const struct device_class *const device_classes[] = {
+	&vscsi_class,
+	NULL,
+};
+
+static uint64_t now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000u + (uint64_t)ts.tv_nsec / 1000u;
+}
+
+struct log_where device_where(const struct device *dev)
+{
+	struct log_where where = guest_where(dev->guest);
+
+	where.dev = dev->name;
+	return where;
+}
+
+/* ------------------------------------------------------- what stands there */
+
+static int read_facts(struct device *dev)
+{
+	struct bus_facts *facts = &dev->facts;
+	const char *text = dev->own_text;
+	struct ring_id ring;
+
+	facts->own = text ? bus_state_parse(text, strlen(text)) : 0;
+	facts->online = tree_is(dev->back, WIRE_BUS_ONLINE, "1");
+	/* A frontend whose nodes exceed all bounds is one in no known state:
+	 * the device is closed. */
+	facts->front = dev->front ? dev->front_state : UINT32_MAX;
+	facts->front_gone = dev->guest->gone || (dev->front && !dev->front->n);
+	/* It comes back after its device was closed: begin anew. */
+	if (facts->failed && facts->front == WIRE_BUS_INITIALISING &&
+	    (facts->own == WIRE_BUS_CLOSED ||
+	     facts->own == WIRE_BUS_INITIALISING))
+		facts->failed = dev->died = dev->broken = false;
+	if (!dev->front) {
+		dev->front = tree_new();
+		if (!dev->front)
+			return -ENOMEM;
+	}
+	ring = dev->class->ring(dev->front);
+	facts->ring_changed =
+		ring_id_changed(&dev->rings, facts->connected, &ring);
+	return dev->class->read(dev);
+}
+
+/* ----------------------------------------------------------------- rounds */
+
+static int on_start(sd_event_source *s, uint64_t usec, void *ctx);
+
+static void schedule(struct device *dev, uint64_t delay_us)
+{
+	uint64_t now = now_us(), earliest = dev->started_us + DEVICE_PACE_US;
+
+	if (earliest > now + delay_us)
+		delay_us = earliest - now;
+	(void)sd_event_add_time_relative(dev->guest->daemon->event, &dev->start,
+					 CLOCK_MONOTONIC, delay_us, 1, on_start,
+					 dev);
+}
+
+static void drop_trees(struct device *dev)
+{
+	tree_free(dev->back);
+	tree_free(dev->front);
+	dev->back = dev->front = NULL;
+	free(dev->own_text);
+	dev->own_text = NULL;
+}
+
+static void destroy(struct device *dev)
+{
+	struct guest *guest = dev->guest;
+
+	TAILQ_REMOVE(&guest->devices, dev, entry);
+	guest->ndevices--;
+	if (guest->daemon->store)
+		store_unwatch(guest->daemon->store, dev->watch);
+	sd_event_source_disable_unref(dev->start);
+	drop_trees(dev);
+	dev->class->clean(dev);
+	free(dev);
+}
+
+void device_round_end(struct device *dev, uint64_t retry_us)
+{
+	struct guest *guest = dev->guest;
+
+	drop_trees(dev);
+	dev->busy = false;
+	/* Made anew, perhaps, after we had read that it is gone. */
+	if (dev->dirty && !dev->leave)
+		dev->ended = false;
+	if (dev->ended) {
+		/* The answer to PROTO_STATS still points here. */
+		if (!dev->stats_asked) {
+			destroy(dev);
+			guest_put(guest);
+		}
+		return;
+	}
+	if (dev->dirty || retry_us)
+		schedule(dev, dev->dirty ? 0 : retry_us);
+}
+
+/* A snapshot could not be taken; true: the daemon ends, do nothing. */
+static bool snapshot_failed(struct device *dev, int err, const char *which)
+{
+	struct log_where where = device_where(dev);
+
+	if (err == -ECANCELED || err == -ECONNRESET || err == -ENOTCONN)
+		return true;
+	log_limited(&dev->guest->rate, LOG_ERR, &where,
+		    "cannot read the %s's nodes: %s", which, strerror(-err));
+	device_round_end(dev, DEVICE_RETRY_US);
+	return true;
+}
+
+static void on_front(struct store *st, int err, struct store_tree *tree,
+		     void *ctx)
+{
+	struct device *dev = ctx;
+	struct log_where where = device_where(dev);
+	int rc;
+
+	(void)st;
+	if (err == -EOVERFLOW) {
+		log_limited(
+			&dev->guest->rate, LOG_WARNING, &where,
+			"the guest has more nodes at its end than a device can have; it is closed");
+	} else if (err) {
+		(void)snapshot_failed(dev, err, "frontend");
+		return;
+	}
+	dev->front = tree;
+	rc = read_facts(dev);
+	if (rc)
+		(void)snapshot_failed(dev, rc, "device");
+	else
+		device_decide(dev);
+}
+
+static void front_path(const struct device *dev, const char *name, char *path,
+		       size_t len)
+{
+	snprintf(path, len,
+		 "/local/domain/%" PRIu32 "/device/%s/%" PRIu32 "%s%s",
+		 dev->guest->domid, dev->class->front, dev->id,
+		 name[0] ? "/" : "", name);
+}
+
+static void on_front_state(struct store *st, const struct store_reply *rsp,
+			   void *ctx)
+{
+	struct device *dev = ctx;
+	char path[96];
+	int rc = rsp->err;
+
+	dev->front_state = rc ? 0 : bus_state_parse(rsp->value, rsp->len);
+	/* What may not be read is not there, as in a snapshot. */
+	if (rc == -ENOENT || rc == -EACCES)
+		rc = 0;
+	front_path(dev, "", path, sizeof(path));
+	if (!rc)
+		rc = store_snapshot(st, 0, path, &dev->class->limits, on_front,
+				    dev);
+	if (rc)
+		(void)snapshot_failed(dev, rc, "frontend");
+}
+
+static void on_back(struct store *st, int err, struct store_tree *tree,
+		    void *ctx)
+{
+	struct device *dev = ctx;
+	char path[96];
+	int rc;
+
+	if (err) {
+		(void)snapshot_failed(dev, err, "backend");
+		return;
+	}
+	dev->back = tree;
+	front_path(dev, WIRE_BUS_STATE, path, sizeof(path));
+	rc = store_read(st, 0, path, on_front_state, dev);
+	if (rc)
+		(void)snapshot_failed(dev, rc, "frontend");
+}
+
+static void on_own_state(struct store *st, const struct store_reply *rsp,
+			 void *ctx)
+{
+	struct device *dev = ctx;
+	char path[64];
+	int rc = rsp->err == -ENOENT ? 0 : rsp->err;
+
+	if (!rsp->err) {
+		dev->own_text = strdup(rsp->value);
+		rc = dev->own_text ? 0 : -ENOMEM;
+	}
+	device_path(dev, "", path, sizeof(path));
+	if (!rc)
+		rc = store_snapshot(st, 0, path, NULL, on_back, dev);
+	if (rc)
+		(void)snapshot_failed(dev, rc, "backend");
+}
+
+static int on_start(sd_event_source *s, uint64_t usec, void *ctx)
+{
+	struct device *dev = ctx;
+	char path[64];
+	int rc;
+
+	(void)s;
+	(void)usec;
+	dev->start = sd_event_source_disable_unref(dev->start);
+	/* Kicked again when they are known. */
+	if (!dev->guest->known && !dev->guest->gone)
+		return 0;
+	dev->busy = true;
+	dev->dirty = false;
+	dev->started_us = now_us();
+	device_path(dev, WIRE_BUS_STATE, path, sizeof(path));
+	rc = store_read(dev->guest->daemon->store, 0, path, on_own_state, dev);
+	if (rc)
+		(void)snapshot_failed(dev, rc, "backend");
+	return 0;
+}
+
+void device_kick(struct device *dev)
+{
+	dev->dirty = true;
+	if (!dev->busy && !dev->start && !dev->ended)
+		schedule(dev, 0);
+}
+
+/* -------------------------------------------------------------- beginning */
+
+static void on_change(struct store *st, int err, const char *path, void *ctx)
+{
+	struct device *dev = ctx;
+	struct log_where where = device_where(dev);
+
+	(void)st;
+	(void)path;
+	if (err)
+		log_line(LOG_ERR, &where,
+			 "xenstore refuses to watch the frontend: %s",
+			 strerror(-err));
+	else
+		device_kick(dev);
+}
+
+int device_new(struct guest *guest, const struct device_class *class,
+	       uint32_t id)
+{
+	struct device *dev;
+	char path[96];
+	int rc;
+
+	if (guest->ndevices == GUEST_DEVICES_MAX)
+		return -ENOSPC;
+	dev = calloc(1, class->size);
+	if (!dev)
+		return -ENOMEM;
+	dev->class = class;
+	dev->guest = guest;
+	dev->id = id;
+	snprintf(dev->name, sizeof(dev->name), "%s/%" PRIu32, class->word, id);
+	front_path(dev, "", path, sizeof(path));
+	rc = store_watch(guest->daemon->store, path, 3, on_change, dev,
+			 &dev->watch);
+	if (rc) {
+		free(dev);
+		return rc;
+	}
+	TAILQ_INSERT_TAIL(&guest->devices, dev, entry);
+	guest->ndevices++;
+	device_kick(dev);
+	return 0;
+}
+
+void device_free(struct device *dev)
+{
+	destroy(dev);
+}
+
+/* ----------------------------------------------------------------- events */
+
+void device_leave(struct device *dev, bool force)
+{
+	struct log_where where = device_where(dev);
+
+	if (!dev->leave && dev->facts.connected)
+		log_line(
+			LOG_WARNING, &where,
+			"the guest loses this device because xenpvd stops; attach it again after the next start");
+	dev->leave = true;
+	dev->force = force;
+	device_kick(dev);
+}
+
+void device_broken(struct device *dev, const char *text)
+{
+	struct log_where where = device_where(dev);
+
+	log_limited(
+		&dev->guest->rate, LOG_WARNING, &where,
+		"the guest broke the ring's rules: %s; the device is closed",
+		text);
+	dev->broken = true;
+	dev->facts.failed = true;
+	device_kick(dev);
+}
+
+void device_worker_died(struct device *dev)
+{
+	struct log_where where = device_where(dev);
+
+	if (dev->facts.connected) {
+		log_line(
+			LOG_ERR, &where,
+			"the device is closed because its worker died; attach it again");
+		dev->died = true;
+		dev->facts.failed = true;
+		dev->facts.connected = false;
+	}
+	dev->class->forgotten(dev);
+	device_kick(dev);
+}
+
+static void add_stats(struct proto_stats *sum, const struct proto_stats *one)
+{
+	sum->requests += one->requests;
+	sum->responses += one->responses;
+	sum->guest_errors += one->guest_errors;
+	sum->read_ops += one->read_ops;
+	sum->read_bytes += one->read_bytes;
+	sum->write_ops += one->write_ops;
+	sum->write_bytes += one->write_bytes;
+	sum->wakeups += one->wakeups;
+	sum->notifies += one->notifies;
+	sum->copies += one->copies;
+	sum->inflight += one->inflight;
+}
+
+static void on_stats(void *ctx, int rc, const struct proto_msg *reply)
+{
+	struct device *dev = ctx;
+	struct guest *guest = dev->guest;
+	struct daemon *daemon = guest->daemon;
+
+	dev->stats_asked--;
+	if (!rc && reply)
+		add_stats(&dev->stats_sum, &reply->u.stats);
+	if (!dev->stats_asked && dev->facts.connected)
+		dev->stats = dev->stats_sum;
+	if (!dev->stats_asked && dev->ended && !dev->busy) {
+		destroy(dev);
+		guest_put(guest);
+	}
+	if (!--daemon->stats_pending)
+		ctl_stats_done(daemon->ctl);
+}
+
+void device_ask_stats(struct device *dev, uint16_t queue)
+{
+	struct proto_msg msg = {.type = PROTO_STATS, .queue = queue};
+
+	device_message(dev, &msg);
+	if (link_call(dev->guest->link, &msg, NULL, 0, on_stats, dev))
+		return;
+	dev->stats_asked++;
+	dev->guest->daemon->stats_pending++;
+}
+
+void device_stats(struct device *dev)
+{
+	if (!dev->facts.connected || dev->stats_asked || !dev->guest->usable)
+		return;
+	memset(&dev->stats_sum, 0, sizeof(dev->stats_sum));
+	dev->class->stats(dev);
+}

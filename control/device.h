@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The life cycle of one device of a guest, a PVSCSI controller or a disk, from
+ * its two directories in xenstore to what the worker has of it.
+ *
+ *     kick --> read both ends --> core/bus decides --> worker --> write
+ *      ^                                                                  |
+ *      +--------- dirty: something has come meanwhile <-------------------+
+ *
+ * One round at a time per device. What comes during a round only marks the
+ * device; a round begins at the earliest DEVICE_PACE_US after the one before.
+ * So a guest that writes its nodes in a loop costs a bounded amount of work. A
+ * round ends with one transaction that expects the states it was decided on;
+ * if they have changed, the next round decides again. Nothing is undone: what
+ * the worker has and has not is a fact of the next decision.
+ *
+ * A copy of a directory is not of one moment. Of each end the state is read
+ * first, then the rest: who writes a state has written what goes with it before
+ * or at once, so what we find is at least as new as the state we go by. (A
+ * state that is newer than its ring would be a frontend without one.)
+ *
+ * The backend's nodes are the toolstack's and are believed; whatever is below
+ * the guest's end is read as numbers and known words, and not more of it than
+ * the class's limits.
+ *
+ * What differs between kinds of devices is a struct device_class; all of them
+ * are in device_classes[], and nobody else knows how many there are.
+ */
+#ifndef CONTROL_DEVICE_H
+#define CONTROL_DEVICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include <jansson.h>
+#include <systemd/sd-event.h>
+
+#include "control/guest.h"
+#include "control/ring_id.h"
+#include "control/store.h"
+#include "control/tree.h"
+#include "core/bus.h"
+#include "wire/port.h"
+#include "worker/proto.h"
+
+#define DEVICE_PACE_US 10000
+
+struct device_writes; /* control/device_round.h */
+
+struct device_class {
+	const char *word;  /* "scsi": in log lines and in the status */
+	const char *dir;   /* of all backends, below our domain */
+	const char *front; /* "vscsi": below the guest's device/ */
+	enum proto_class number;
+	uint32_t id_end; /* device numbers are below this */
+	size_t size;	 /* of the struct that begins with a struct device */
+	struct store_limits limits; /* of the frontend's directory */
+
+	/* Take over what the trees say; the facts are there but for
+	 * ring_changed. 0, or why the round cannot go on. */
+	int (*read)(struct device *dev);
+	/* What names the frontend's first ring. */
+	struct ring_id (*ring)(const struct store_tree *front);
+	struct bus_step (*step)(const struct bus_facts *facts);
+	/* Carry out dev->step, which is none of disconnect and remove, and come
+	 * to device_write(), device_failed() or device_round_end(). */
+	void (*run)(struct device *dev);
+	/* device_ask() the worker to let go of all there is of this device. */
+	void (*forget)(struct device *dev);
+	/* The worker has nothing of it any more. */
+	void (*forgotten)(struct device *dev);
+	/* How many writes are at most added by: */
+	size_t (*writes_max)(const struct device *dev);
+	void (*writes)(const struct device *dev, struct device_writes *w);
+	/* device_ask_stats() for each ring. */
+	void (*stats)(struct device *dev);
+	/* Add members to the object of `xenpv status`. */
+	void (*describe)(const struct device *dev, json_t *object);
+	/* Free what the class has allocated. */
+	void (*clean)(struct device *dev);
+};
+
+/* Ends with NULL. */
+extern const struct device_class *const device_classes[];
+
+/* First member of every kind of device. */
+struct device {
+	TAILQ_ENTRY(device) entry;
+	const struct device_class *class;
+	struct guest *guest;
+	uint32_t id;   /* of its directories */
+	char name[24]; /* "scsi/0", for log lines */
+
+	/* What was seen last, and what we have. */
+	struct bus_facts facts;
+	bool died;	   /* the worker died under the ring */
+	bool broken;	   /* the guest broke the ring */
+	bool seen;	   /* it was without a ring while we were there: a ring
+			which it has now is new */
+	bool leave, force; /* orderly stop */
+	struct ring_ids rings;
+
+	/* The round. */
+	bool busy, dirty, ended;
+	struct bus_step step;
+	struct store_tree *back, *front;
+	/* The state nodes, read before their trees; NULL and 0: none. */
+	char *own_text;
+	uint32_t front_state;
+	unsigned int
+		calls; /* of this round, that the worker has not answered */
+	void (*then)(struct device *dev); /* when they are */
+	int rc; /* of the first that failed; -ECONNRESET: no worker */
+	char why[PROTO_TEXT_MAX];
+	sd_event_source *start; /* of the next round */
+	uint64_t started_us;
+	struct store_watch *watch;
+
+	/* As last told; stats_sum is being added up from the rings' answers. */
+	struct proto_stats stats, stats_sum;
+	unsigned int stats_asked; /* answers that have not come */
+};
+
+/* device_new - take up device @id of @guest. -ENOSPC: it has
+ * GUEST_DEVICES_MAX; -ENOMEM; or xenstore refuses the watch. */
+int device_new(struct guest *guest, const struct device_class *class,
+	       uint32_t id) XPV_MUST_CHECK;
+
+/* device_free - at the end of the daemon: no answers are outstanding. Otherwise
+ * a device ends by itself, when its nodes or its guest are gone. */
+void device_free(struct device *dev);
+
+/* device_kick - something may have changed. */
+void device_kick(struct device *dev);
+
+/*
+ * device_leave - the daemon stops: close the device
+ * @force: without waiting for the frontend
+ *
+ * The frontend gets a Closing first, with its ring still served: Linux flushes
+ * its disks when it sees that. Then the ring is closed.
+ */
+void device_leave(struct device *dev, bool force);
+
+/* device_broken - the worker has stopped a ring because of what the guest
+ * did. */
+void device_broken(struct device *dev, const char *text);
+
+/* device_worker_died - the worker's process has been reaped. */
+void device_worker_died(struct device *dev);
+
+/* device_stats - ask for counters; daemon->stats_pending counts the answers
+ * that have not come yet. */
+void device_stats(struct device *dev);
+
+/* device_where - for log lines; valid while the device is. */
+struct log_where device_where(const struct device *dev);
+
+/* device_path - of a node in the backend's directory; "" is that itself. */
+void device_path(const struct device *dev, const char *name, char *path,
+		 size_t len);
+
+#endif
