@@ -161,7 +161,7 @@ static bool is_there(void *ctx)
 	struct sought *s = ctx;
 
 	s->v = pvscsi_find(s->ctx->session, s->unit);
-	return s->v && s->v->connected && pvscsi_lun_find(s->v, s->addr);
+	return s->v && s->v->dev.connected && pvscsi_lun_find(s->v, s->addr);
 }
 
 /* Why is a LUN not there? */
@@ -173,13 +173,13 @@ static void say_missing(const struct sought *s, const char *text, int rc)
 		text_error("guest: there is no controller %u: has %s been "
 			   "attached? See 'list'",
 			   s->unit, text);
-	else if (s->v->foreign)
+	else if (s->v->dev.foreign)
 		text_error("guest: controller %u belongs to a driver of this "
-			   "kernel: unload xen-scsifront first",
-			   s->unit);
-	else if (!s->v->connected)
+			   "kernel: unload %s first",
+			   s->unit, s->v->dev.ops->driver);
+	else if (!s->v->dev.connected)
 		text_error("guest: controller %u is not connected%s%s", s->unit,
-			   *s->v->trouble ? ": " : "", s->v->trouble);
+			   *s->v->dev.trouble ? ": " : "", s->v->dev.trouble);
 	else
 		text_error("guest: there is no LUN at %s: see 'list'", text);
 }
@@ -228,7 +228,7 @@ int guest_disk(struct guest_ctx *ctx, const char *text, struct vdisk *d)
 
 int guest_memory(struct pvscsi *v, uint32_t n, uint8_t **va, uint64_t *frame)
 {
-	int rc = pvscsi_memory(v, n, va, frame);
+	int rc = device_memory(&v->dev, n, va, frame);
 
 	if (!rc)
 		return 0;

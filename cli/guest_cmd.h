@@ -81,7 +81,7 @@ bool guest_size(const char *text, uint64_t *bytes);
 /* guest_hex - bytes as people read them: offset, hex, text. */
 void guest_hex(FILE *f, const uint8_t *data, size_t len);
 
-/* guest_memory - pvscsi_memory(): 0, or -1 after a line on stderr. */
+/* guest_memory - device_memory(): 0, or -1 after a line on stderr. */
 int guest_memory(struct pvscsi *v, uint32_t n, uint8_t **va, uint64_t *frame);
 
 /* guest_step - session_step() that ends with a signal: 0, or a negative

@@ -61,15 +61,7 @@ static const struct table_column list_columns[] = {
 
 static bool settled(void *ctx)
 {
-	struct session *s = ctx;
-
-	if (!s->listed)
-		return false;
-	for (struct pvscsi *v = s->controllers; v; v = v->next)
-		if (!v->gone && !v->foreign &&
-		    (!v->connected || v->busy || v->dirty))
-			return false;
-	return true;
+	return session_settled(ctx);
 }
 
 static void list_lun(struct table *t, struct pvscsi *v, struct pvscsi_lun *lun)
@@ -77,7 +69,7 @@ static void list_lun(struct table *t, struct pvscsi *v, struct pvscsi_lun *lun)
 	char vdev[40], text[24], block[24], err[SESSION_ERR_MAX] = "";
 	struct vdisk d = {0};
 
-	snprintf(vdev, sizeof(vdev), "%" PRIu32 ":%u:%u:%u", v->unit,
+	snprintf(vdev, sizeof(vdev), "%" PRIu32 ":%u:%u:%u", v->dev.unit,
 		 lun->addr.channel, lun->addr.id, lun->addr.lun);
 	table_add(t, vdev);
 	if (!lun->present || vdisk_open(&d, v, lun->addr, err, sizeof(err))) {
@@ -97,6 +89,13 @@ static void list_lun(struct table *t, struct pvscsi *v, struct pvscsi_lun *lun)
 	table_add(t, d.write_protected ? "read-only" : "running");
 }
 
+static void list_luns(struct table *t, struct pvscsi *v)
+{
+	for (uint32_t i = 0; i < v->nluns; i++)
+		if (v->lun[i].named)
+			list_lun(t, v, &v->lun[i]);
+}
+
 int guest_list(struct guest_ctx *ctx, int n, char **word)
 {
 	struct session *s = ctx->session;
@@ -110,19 +109,17 @@ int guest_list(struct guest_ctx *ctx, int n, char **word)
 		return 1;
 	}
 	table_init(&t, list_columns);
-	for (struct pvscsi *v = s->controllers; v; v = v->next) {
-		if (v->gone)
+	for (struct device *d = s->devices; d; d = d->next) {
+		if (d->gone)
 			continue;
-		if (v->foreign || !v->connected)
-			text_error("guest: controller %" PRIu32 " %s%s%s",
-				   v->unit,
-				   v->foreign ? "belongs to a driver of this "
+		if (d->foreign || !d->connected)
+			text_error("guest: %s %" PRIu32 " %s%s%s", d->ops->noun,
+				   d->unit,
+				   d->foreign ? "belongs to a driver of this "
 						"kernel"
 					      : "is not connected",
-				   *v->trouble ? ": " : "", v->trouble);
-		for (uint32_t i = 0; i < v->nluns; i++)
-			if (v->lun[i].named)
-				list_lun(&t, v, &v->lun[i]);
+				   *d->trouble ? ": " : "", d->trouble);
+		list_luns(&t, (struct pvscsi *)d);
 	}
 	if (t.cells)
 		table_print(&t, stdout);
@@ -474,7 +471,7 @@ int guest_abort(struct guest_ctx *ctx, int n, char **word)
 	while (a.left && !rc)
 		rc = guest_step(ctx, -1);
 	if (a.left)
-		pvscsi_abandon(d.v);
+		device_abandon(&d.v->dev);
 	free(data);
 	printf("%s: %d reads, %d GOOD, %d aborted, %d not sent, %d other\n",
 	       word[0], count, a.good, a.aborted, a.unsent, a.other);

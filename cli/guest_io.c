@@ -286,8 +286,8 @@ static int verify_pass(struct verify *v, enum vdisk_op op, uint32_t qd)
 		rc = guest_step(v->ctx, -1);
 	while (v->running) {
 		/* What is under way uses memory of ours. */
-		if (v->d.v->session->lost || guest_step(v->ctx, 100))
-			pvscsi_abandon(v->d.v);
+		if (v->d.v->dev.session->lost || guest_step(v->ctx, 100))
+			device_abandon(&v->d.v->dev);
 	}
 	if (!v->err && !rc)
 		return 0;
@@ -412,7 +412,7 @@ int guest_verify(struct guest_ctx *ctx, int n, char **word)
 	rc = 0;
 out:
 	if (v && v->granted)
-		pvscsi_memory_free(v->d.v, v->frame);
+		device_memory_free(&v->d.v->dev, v->frame);
 	free(v);
 	return rc;
 }

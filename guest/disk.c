@@ -157,7 +157,8 @@ int vdisk_cmd(struct pvscsi *v, struct pvscsi_cmd *cmd, struct scsi_addr addr,
 	      const uint8_t *cdb, uint8_t cdb_len, void *data, uint32_t len,
 	      uint32_t *got)
 {
-	uint64_t end = session_clock() + v->session->timeout_ms * 1000000ull;
+	uint64_t end =
+		session_clock() + v->dev.session->timeout_ms * 1000000ull;
 	enum again again;
 	int rc, tries = 0;
 
@@ -166,18 +167,18 @@ int vdisk_cmd(struct pvscsi *v, struct pvscsi_cmd *cmd, struct scsi_addr addr,
 			.addr = addr,
 			.cdb_len = cdb_len,
 			.dir = len ? WIRE_SCSI_DIR_IN : WIRE_SCSI_DIR_NONE,
-			.timeout_ms = v->session->timeout_ms,
+			.timeout_ms = v->dev.session->timeout_ms,
 			.data = data,
 			.len = len,
 		};
 		memcpy(cmd->cdb, cdb, cdb_len);
 		if (tries)
-			cmd->not_before = v->session->now + BUSY_NS;
+			cmd->not_before = v->dev.session->now + BUSY_NS;
 		rc = pvscsi_exec(v, cmd);
 		again = try_again(cmd);
 	} while (again != AGAIN_NOT && ++tries < 1000 &&
 		 (again == AGAIN_LATER || tries < TRIES) &&
-		 session_clock() < end && !v->session->lost);
+		 session_clock() < end && !v->dev.session->lost);
 	if (!rc)
 		rc = outcome(cmd);
 	if (got)
@@ -314,7 +315,7 @@ int vdisk_open(struct vdisk *d, struct pvscsi *v, struct scsi_addr addr,
 	int rc;
 
 	*d = (struct vdisk){
-		.v = v, .addr = addr, .timeout_ms = v->session->timeout_ms};
+		.v = v, .addr = addr, .timeout_ms = v->dev.session->timeout_ms};
 	rc = read_inquiry(d, err, len);
 	if (rc ||
 	    (d->type != 0 && d->type != 5 && d->type != 7 && d->type != 14))
@@ -446,7 +447,7 @@ static void send_again(struct vdisk_io *io, bool later)
 {
 	struct pvscsi *v = io->disk->v;
 
-	io->cmd.not_before = later ? v->session->now + BUSY_NS : 0;
+	io->cmd.not_before = later ? v->dev.session->now + BUSY_NS : 0;
 	pvscsi_submit(v, &io->cmd);
 }
 
@@ -477,7 +478,8 @@ static void next_part(struct vdisk_io *io)
 	else
 		make_rw(io, lba);
 	io->tries = 0;
-	io->end = io->disk->v->session->now + io->cmd.timeout_ms * 1000000ull;
+	io->end =
+		io->disk->v->dev.session->now + io->cmd.timeout_ms * 1000000ull;
 	send_again(io, false);
 }
 
@@ -486,7 +488,7 @@ static void part_done(struct pvscsi_cmd *cmd)
 	struct vdisk_io *io = cmd->ctx;
 	enum again again = try_again(cmd);
 
-	if (again != AGAIN_NOT && io->disk->v->session->now < io->end &&
+	if (again != AGAIN_NOT && io->disk->v->dev.session->now < io->end &&
 	    (again == AGAIN_LATER || ++io->tries < TRIES)) {
 		send_again(io, again == AGAIN_LATER);
 		return;
@@ -567,8 +569,8 @@ int vdisk_exec(struct vdisk *d, struct vdisk_io *io)
 	io->done = set_done;
 	io->ctx = &over;
 	vdisk_submit(d, io);
-	rc = session_wait(d->v->session, -1, NULL, is_done, io);
+	rc = session_wait(d->v->dev.session, -1, NULL, is_done, io);
 	if (!over)
-		pvscsi_abandon(d->v);
+		device_abandon(&d->v->dev);
 	return rc ? rc : io->err;
 }

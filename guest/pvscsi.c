@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "guest/pvscsi_bus.h"
 #include "scsi/slice.h"
 
 #define MS 1000000ull
@@ -33,14 +32,14 @@ static const uint32_t chunk_sizes[] = {64, 32, 16, 8, 4};
 static int front_grant(void *host, uint64_t frame, bool readonly,
 		       uint32_t *gref)
 {
-	struct session *s = ((struct pvscsi *)host)->session;
+	struct session *s = ((struct pvscsi *)host)->dev.session;
 
 	return s->ops->grant(s->front, frame, readonly, gref);
 }
 
 static bool front_revoke(void *host, uint32_t gref)
 {
-	struct session *s = ((struct pvscsi *)host)->session;
+	struct session *s = ((struct pvscsi *)host)->dev.session;
 
 	return s->ops->revoke(s->front, gref);
 }
@@ -49,13 +48,13 @@ static void front_notify(void *host)
 {
 	struct pvscsi *v = host;
 
-	v->session->ops->notify(v->session->front, v->port);
+	v->dev.session->ops->notify(v->dev.session->front, v->dev.port);
 }
 
 /* The backend can reach these pages for ever: others take their place. */
 static void replace_chunk(struct pvscsi *v, struct pvscsi_slot *slot)
 {
-	struct session *s = v->session;
+	struct session *s = v->dev.session;
 
 	if (s->ops->alloc(s->front, v->peer, v->chunk_len / WIRE_PAGE_SIZE,
 			  &slot->chunk, &slot->frame))
@@ -76,7 +75,7 @@ static void front_done(void *host, uint64_t cookie,
 	slot->cmd = NULL;
 	v->busy_slots--;
 	cmd->res = *res;
-	cmd->err = v->connected ? 0 : -ENOTCONN;
+	cmd->err = v->dev.connected ? 0 : -ENOTCONN;
 	if (cmd->timed_out && res->host != WIRE_SCSI_HOST_OK)
 		cmd->err = -ETIMEDOUT;
 	if (!cmd->granted && cmd->dir == WIRE_SCSI_DIR_IN)
@@ -113,7 +112,7 @@ static void front_trace(void *host, uint32_t event, uint64_t a, uint64_t b)
 
 	XPV_ASSERT(event < SCSI_FRONT_EVENTS);
 	v->events[event]++;
-	snprintf(v->trouble, sizeof(v->trouble),
+	snprintf(v->dev.trouble, sizeof(v->dev.trouble),
 		 "the backend %s (%" PRIu64 ", %" PRIu64 ")", what[event], a,
 		 b);
 }
@@ -129,34 +128,31 @@ static const struct scsi_front_ops engine_ops = {
 
 /* ------------------------------------------------------------ life cycle */
 
-struct pvscsi *pvscsi_new(struct session *s, uint32_t unit)
+static struct pvscsi *pvscsi_of(struct device *d)
+{
+	return (struct pvscsi *)d;
+}
+
+struct pvscsi *pvscsi_find(struct session *s, uint32_t unit)
+{
+	return (struct pvscsi *)device_find(s, &pvscsi_device, unit);
+}
+
+static struct device *create(struct session *s)
 {
 	struct pvscsi *v = calloc(1, sizeof(*v));
 
+	(void)s;
 	if (!v)
 		return NULL;
-	v->session = s;
-	v->unit = unit;
 	v->tail = &v->head;
-	v->next = s->controllers;
-	s->controllers = v;
-	return v;
-}
-
-void pvscsi_free(struct pvscsi *v)
-{
-	pvscsi_stop(v);
-	pvscsi_fail_queued(v, -ECANCELED);
-	pvscsi_bus_free(v);
-	free(v->engine_mem);
-	free(v->slots);
-	free(v);
+	return &v->dev;
 }
 
 /* Pages for the ring, the engine and the slots, granted to PEER. */
 static int get_pages(struct pvscsi *v, uint32_t peer, struct front_page page[])
 {
-	struct session *s = v->session;
+	struct session *s = v->dev.session;
 	uint32_t chunk, own = 1 + SCSI_FRONT_TAGS + BOUNCE_PAGES;
 	uint8_t *va;
 	uint64_t frame;
@@ -170,8 +166,8 @@ static int get_pages(struct pvscsi *v, uint32_t peer, struct front_page page[])
 	if (rc)
 		return rc;
 	v->chunk_len = chunk * WIRE_PAGE_SIZE;
-	v->ring = va;
-	v->ring_frame = frame;
+	v->dev.ring = va;
+	v->dev.ring_frame = frame;
 	for (uint32_t i = 1; i < own; i++) {
 		page[i - 1].va = va + (size_t)i * WIRE_PAGE_SIZE;
 		page[i - 1].frame = frame + i;
@@ -207,7 +203,7 @@ static int make_engine(struct pvscsi *v, uint32_t peer)
 	rc = get_pages(v, peer, page);
 	if (rc)
 		return rc;
-	cfg.ring = v->ring;
+	cfg.ring = v->dev.ring;
 	rc = scsi_front_init(&v->engine, v->engine_mem, size, &cfg, &engine_ops,
 			     v);
 	if (rc) {
@@ -219,38 +215,63 @@ static int make_engine(struct pvscsi *v, uint32_t peer)
 	return 0;
 }
 
-int pvscsi_start(struct pvscsi *v, uint32_t peer, uint32_t segs_max)
+/* Pages and an engine: the first time all is made, later it is used again. */
+static int publish(struct device *d)
 {
-	int rc;
+	struct pvscsi *v = pvscsi_of(d);
+	uint32_t segs;
+	int rc = 0;
 
+	/* Every backend says so before its state 2, for which we wait. */
+	if (tree_u32(d->back_tree, WIRE_BUS_SCSI_SG_GRANT, &segs))
+		segs = 0;
 	XPV_ASSERT(!v->running && !v->busy_slots);
-	if (!v->engine || v->peer != peer) {
-		rc = make_engine(v, peer);
-		if (rc)
-			return rc;
-	}
-	if (!v->ring) {
-		rc = v->session->ops->alloc(v->session->front, peer, 1,
-					    &v->ring, &v->ring_frame);
-		if (rc)
-			return rc;
-	}
-	rc = scsi_front_resume(v->engine, v->ring, segs_max);
+	if (!v->engine || v->peer != d->back_id)
+		rc = make_engine(v, d->back_id);
+	if (!rc && !d->ring)
+		rc = d->session->ops->alloc(d->session->front, d->back_id, 1,
+					    &d->ring, &d->ring_frame);
+	if (rc)
+		return rc;
+	d->ring_pages = 1;
+	rc = scsi_front_resume(v->engine, d->ring, segs);
 	if (rc)
 		return -store_errno(rc);
-	v->segs_max = segs_max;
+	v->segs_max = segs;
 	v->running = true;
 	return 0;
 }
 
-void pvscsi_stop(struct pvscsi *v)
+static void stop(struct pvscsi *v)
 {
 	if (!v->running)
 		return;
-	v->connected = false; /* front_done() looks at it */
+	v->dev.connected = false; /* front_done() looks at it */
 	v->running = false;
 	scsi_front_suspend(v->engine, false);
 	XPV_ASSERT(!v->busy_slots);
+}
+
+static void stop_device(struct device *d)
+{
+	struct pvscsi *v = pvscsi_of(d);
+
+	stop(v);
+	for (uint32_t i = 0; i < v->nluns; i++)
+		v->lun[i].present = false;
+}
+
+static void seen(struct device *d)
+{
+	if (d->gone)
+		pvscsi_of(d)->nluns = 0;
+	else
+		pvscsi_luns_read(pvscsi_of(d));
+}
+
+static void write_luns(struct device *d, struct device_change *c)
+{
+	pvscsi_luns_write(pvscsi_of(d), c);
 }
 
 /* --------------------------------------------------------------- commands */
@@ -262,7 +283,7 @@ void pvscsi_submit(struct pvscsi *v, struct pvscsi_cmd *cmd)
 	cmd->timed_out = false;
 	cmd->err = 0;
 	cmd->res = (struct scsi_front_result){0};
-	cmd->deadline = v->session->now + cmd->timeout_ms * MS;
+	cmd->deadline = v->dev.session->now + cmd->timeout_ms * MS;
 	*v->tail = cmd;
 	v->tail = &cmd->next;
 }
@@ -361,7 +382,7 @@ static bool pump(struct pvscsi *v)
 	bool any = false;
 	int rc;
 
-	while ((cmd = v->head) && cmd->not_before <= v->session->now &&
+	while ((cmd = v->head) && cmd->not_before <= v->dev.session->now &&
 	       (slot = free_slot(v))) {
 		rc = send(v, slot, cmd);
 		if (rc == -EBUSY)
@@ -374,22 +395,38 @@ static bool pump(struct pvscsi *v)
 	return any;
 }
 
-bool pvscsi_poll(struct pvscsi *v)
+static bool poll(struct device *d)
 {
+	struct pvscsi *v = pvscsi_of(d);
 	bool any;
 	int n;
 
-	if (!v->connected)
-		return false;
 	n = scsi_front_poll(v->engine, BUDGET);
 	if (n < 0) {
-		pvscsi_stop(v);
-		pvscsi_bus_failed(v);
+		stop(v);
+		device_failed(d);
 		return true;
 	}
 	any = pump(v);
 	scsi_front_flush(v->engine);
 	return n || any;
+}
+
+static bool has_work(const struct device *d)
+{
+	return scsi_front_has_work(((const struct pvscsi *)d)->engine);
+}
+
+static bool arm(struct device *d)
+{
+	return scsi_front_arm(pvscsi_of(d)->engine);
+}
+
+static bool outstanding(const struct device *d)
+{
+	const struct pvscsi *v = (const struct pvscsi *)d;
+
+	return v->busy_slots || v->head;
 }
 
 uint32_t pvscsi_max_transfer(const struct pvscsi *v)
@@ -401,19 +438,6 @@ uint32_t pvscsi_max_transfer(const struct pvscsi *v)
 		segs = SCSI_FRONT_SEGS_MAX;
 	segs *= WIRE_PAGE_SIZE;
 	return segs < v->chunk_len ? segs : v->chunk_len;
-}
-
-int pvscsi_memory(struct pvscsi *v, uint32_t n, uint8_t **va, uint64_t *frame)
-{
-	if (!v->connected)
-		return -ENOTCONN;
-	return v->session->ops->alloc(v->session->front, v->peer, n, va, frame);
-}
-
-void pvscsi_memory_free(struct pvscsi *v, uint64_t frame)
-{
-	if (v->session->ops->release)
-		v->session->ops->release(v->session->front, frame);
 }
 
 struct pvscsi_lun *pvscsi_lun_find(struct pvscsi *v, struct scsi_addr addr)
@@ -429,7 +453,7 @@ struct pvscsi_lun *pvscsi_lun_find(struct pvscsi *v, struct scsi_addr addr)
 
 /* ------------------------------------------------------------------ time */
 
-void pvscsi_fail_queued(struct pvscsi *v, int err)
+static void fail_queued(struct pvscsi *v, int err)
 {
 	struct pvscsi_cmd *cmd, *head = v->head;
 
@@ -447,7 +471,7 @@ static void expire_queued(struct pvscsi *v)
 	struct pvscsi_cmd **at = &v->head, *cmd, *over = NULL;
 
 	while ((cmd = *at)) {
-		if (cmd->deadline > v->session->now) {
+		if (cmd->deadline > v->dev.session->now) {
 			at = &cmd->next;
 			continue;
 		}
@@ -465,7 +489,7 @@ static void expire_queued(struct pvscsi *v)
 /* CMD is under way and its time is over. True: nothing helps any more. */
 static bool expire(struct pvscsi *v, struct pvscsi_cmd *cmd)
 {
-	uint64_t now = v->session->now;
+	uint64_t now = v->dev.session->now;
 
 	switch (cmd->stage) {
 	case PVSCSI_QUEUED:
@@ -489,32 +513,33 @@ static bool expire(struct pvscsi *v, struct pvscsi_cmd *cmd)
 	return true;
 }
 
-void pvscsi_times(struct pvscsi *v)
+static void times(struct device *d)
 {
+	struct pvscsi *v = pvscsi_of(d);
 	bool hopeless = false;
 
-	if (v->session->now < v->look)
+	if (v->dev.session->now < v->look)
 		return;
-	pvscsi_bus_times(v);
-	v->look = v->session->now + LOOK_NS;
-	if (v->gone)
-		pvscsi_fail_queued(v, -ENODEV);
+	device_times(&v->dev);
+	v->look = v->dev.session->now + LOOK_NS;
+	if (v->dev.gone)
+		fail_queued(v, -ENODEV);
 	expire_queued(v);
-	if (!v->connected)
+	if (!v->dev.connected)
 		return;
 	for (uint32_t i = 0; i < SCSI_FRONT_TAGS; i++) {
 		struct pvscsi_cmd *cmd = v->slots[i].cmd;
 
-		if (cmd && cmd->deadline <= v->session->now)
+		if (cmd && cmd->deadline <= v->dev.session->now)
 			hopeless |= expire(v, cmd);
 	}
 	scsi_front_flush(v->engine);
 	if (!hopeless)
 		return;
-	snprintf(v->trouble, sizeof(v->trouble),
+	snprintf(v->dev.trouble, sizeof(v->dev.trouble),
 		 "the backend answers neither ABORT nor RESET");
-	pvscsi_stop(v);
-	pvscsi_bus_failed(v);
+	stop(v);
+	device_failed(&v->dev);
 }
 
 void pvscsi_cancel(struct pvscsi *v, struct pvscsi_cmd *cmd)
@@ -539,13 +564,49 @@ static void set_done(struct pvscsi_cmd *cmd)
 	*(bool *)cmd->ctx = true;
 }
 
-void pvscsi_abandon(struct pvscsi *v)
+static void abandon(struct device *d)
 {
-	pvscsi_stop(v);
+	struct pvscsi *v = pvscsi_of(d);
+
+	stop(v);
 	/* What ends may be sent again, a bounded number of times. */
 	while (v->head)
-		pvscsi_fail_queued(v, -ENOTCONN);
+		fail_queued(v, -ENOTCONN);
 }
+
+static void destroy(struct device *d)
+{
+	struct pvscsi *v = pvscsi_of(d);
+
+	fail_queued(v, -ECANCELED);
+	free(v->engine_mem);
+	free(v->slots);
+	free(v);
+}
+
+const struct device_ops pvscsi_device = {
+	.type = "vscsi",
+	.noun = "controller",
+	.driver = "xen-scsifront",
+	.limits =
+		{
+			.max_nodes = 32 + 8 * PVSCSI_LUNS_MAX,
+			.max_depth = 8,
+			.max_bytes = 1 << 20,
+		},
+	.create = create,
+	.destroy = destroy,
+	.seen = seen,
+	.publish = publish,
+	.write = write_luns,
+	.stop = stop_device,
+	.poll = poll,
+	.times = times,
+	.has_work = has_work,
+	.arm = arm,
+	.outstanding = outstanding,
+	.abandon = abandon,
+};
 
 int pvscsi_exec(struct pvscsi *v, struct pvscsi_cmd *cmd)
 {
@@ -555,8 +616,8 @@ int pvscsi_exec(struct pvscsi *v, struct pvscsi_cmd *cmd)
 	cmd->done = set_done;
 	cmd->ctx = &over;
 	pvscsi_submit(v, cmd);
-	rc = session_wait(v->session, -1, NULL, is_done, cmd);
+	rc = session_wait(v->dev.session, -1, NULL, is_done, cmd);
 	if (!over)
-		pvscsi_abandon(v);
+		device_abandon(&v->dev);
 	return rc ? rc : cmd->err;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A PVSCSI controller that a program drives: it walks the handshake with the
- * backend, finds and loses LUNs, and sends commands through core/scsi_front.
+ * A PVSCSI controller that a program drives: a device (guest/device.h) that
+ * finds and loses LUNs, and sends commands through core/scsi_front.
  *
  * Theory of operation
  *
@@ -22,9 +22,8 @@
 #ifndef GUEST_PVSCSI_H
 #define GUEST_PVSCSI_H
 
-#include "core/bus_front.h"
 #include "core/scsi_front.h"
-#include "guest/session.h"
+#include "guest/device.h"
 
 /* LUNs that a controller may have, more are not seen. */
 #define PVSCSI_LUNS_MAX 256
@@ -50,7 +49,7 @@ struct pvscsi_cmd {
 	uint32_t timeout_ms; /* not 0 */
 	void *data;	     /* any alignment */
 	uint32_t len;	     /* bytes, at most pvscsi_max_transfer() */
-	/* DATA is memory of pvscsi_memory(), whose first page has FRAME. */
+	/* DATA is memory of device_memory(), whose first page has FRAME. */
 	bool granted;
 	uint64_t frame;
 	uint8_t *memory;
@@ -97,39 +96,11 @@ struct pvscsi_slot {
 };
 
 struct pvscsi {
-	struct session *session;
-	struct pvscsi *next; /* of the session's controllers */
-	uint32_t unit;	     /* device/vscsi/UNIT */
+	struct device dev; /* the first member */
 
-	/* the handshake: guest/pvscsi_bus.c */
-	char *back;	  /* the backend's directory; NULL: unknown */
-	uint32_t back_id; /* its domain */
-	struct store_watch *watch;
-	store_tx tx; /* of the reads under way, or 0 */
-	struct store_tree *front_tree, *back_tree;
-	struct bus_front_facts facts;
-	struct bus_front_step step;
-	bool dirty;   /* something has changed since it was read */
-	bool busy;    /* requests to xenstore are under way */
-	bool leave;   /* the program ends: close it */
-	bool gone;    /* there is no such device */
-	bool foreign; /* a driver of this kernel has it */
-	bool failed;  /* no ring could be made, or the engine has stopped */
-	bool late;    /* nothing has changed for a second */
-	uint64_t changed;
-	uint32_t retries;
-	char trouble[160]; /* what went wrong last, or empty */
-
-	/* the connection */
-	bool running;	/* the engine has a ring */
-	bool connected; /* and the backend uses it */
-	uint32_t port, ring_ref;
+	bool running;	   /* the engine has a ring */
 	uint32_t segs_max; /* of this backend */
-	bool ring_granted;
-	uint8_t *ring; /* NULL: the backend has kept it */
-	uint64_t ring_frame;
 
-	/* the data path: guest/pvscsi.c */
 	struct scsi_front *engine;
 	void *engine_mem;
 	uint32_t peer; /* whom the pages are granted to */
@@ -143,6 +114,8 @@ struct pvscsi {
 	struct pvscsi_lun lun[PVSCSI_LUNS_MAX];
 	uint32_t nluns;
 };
+
+extern const struct device_ops pvscsi_device;
 
 /* pvscsi_find - the controller with this number; NULL: there is none (now). */
 struct pvscsi *pvscsi_find(struct session *s, uint32_t unit);
@@ -166,45 +139,15 @@ void pvscsi_cancel(struct pvscsi *v, struct pvscsi_cmd *cmd);
  * err, or that of the session. */
 int pvscsi_exec(struct pvscsi *v, struct pvscsi_cmd *cmd) XPV_MUST_CHECK;
 
-/* pvscsi_abandon - end everything now: for when the session is lost, and memory
- * of commands goes out of scope. */
-void pvscsi_abandon(struct pvscsi *v);
-
 /* pvscsi_max_transfer - bytes that one command can move. */
 uint32_t pvscsi_max_transfer(const struct pvscsi *v);
 
-/*
- * pvscsi_memory - N pages that can be granted to the backend, for
- * pvscsi_cmd.granted. Only when connected. They last as long as the session, or until
- * pvscsi_memory_free().
- */
-int pvscsi_memory(struct pvscsi *v, uint32_t n, uint8_t **va,
-		  uint64_t *frame) XPV_MUST_CHECK;
-
-/* pvscsi_memory_free - give them back; nothing may be under way with them. */
-void pvscsi_memory_free(struct pvscsi *v, uint64_t frame);
-
 /* ---- for the other files of this folder ---- */
 
-/* pvscsi_new - a controller that the session has found; NULL: no memory. */
-struct pvscsi *pvscsi_new(struct session *s, uint32_t unit);
-void pvscsi_free(struct pvscsi *v);
+/* pvscsi_luns_read - take over what both ends say of LUNs. */
+void pvscsi_luns_read(struct pvscsi *v);
 
-/* pvscsi_start - pages and an engine for backend PEER; the first time all of it
- * is made, later it is used again. */
-int pvscsi_start(struct pvscsi *v, uint32_t peer,
-		 uint32_t segs_max) XPV_MUST_CHECK;
-
-/* pvscsi_stop - the connection has ended: end what is under way. */
-void pvscsi_stop(struct pvscsi *v);
-
-/* pvscsi_fail_queued - end what was never sent. */
-void pvscsi_fail_queued(struct pvscsi *v, int err);
-
-/* pvscsi_poll - take answers, send what waits. True if anything was done. */
-bool pvscsi_poll(struct pvscsi *v);
-
-/* pvscsi_times - abort, reset, give up; called at each step. */
-void pvscsi_times(struct pvscsi *v);
+/* pvscsi_luns_write - add and remove them, with the nodes that say so. */
+void pvscsi_luns_write(struct pvscsi *v, struct device_change *c);
 
 #endif

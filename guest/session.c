@@ -12,11 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "guest/device.h"
 #include "guest/pvscsi.h"
-#include "guest/pvscsi_bus.h"
-
-/* Where a domain's controllers are, below its own directory. */
-#define DEVICES "device/vscsi"
 
 /* Turns without a look at the descriptors, while there is work. */
 #define TURNS 32
@@ -48,11 +45,34 @@ const struct front_ops *session_host(const char *name)
 	return NULL;
 }
 
-/* ------------------------------------------------------------ controllers */
+/* ---------------------------------------------------------------- devices */
 
-static void appeared(struct session *s, const char *name)
+static const struct device_ops *const kinds[SESSION_KINDS] = {&pvscsi_device};
+
+/* Where a domain's devices of a kind are, below its own directory. */
+static int place(const struct session_kind *k, char path[32])
 {
-	struct pvscsi *v;
+	return snprintf(path, 32, "device/%s", k->ops->type);
+}
+
+static void create(struct session_kind *k, uint32_t unit)
+{
+	struct session *s = k->session;
+	struct device *d = k->ops->create(s);
+
+	if (!d)
+		return;
+	d->ops = k->ops;
+	d->session = s;
+	d->unit = unit;
+	d->next = s->devices;
+	s->devices = d;
+	device_changed(d);
+}
+
+static void appeared(struct session_kind *k, const char *name)
+{
+	struct device *d;
 	char *end;
 	unsigned long unit;
 
@@ -60,12 +80,13 @@ static void appeared(struct session *s, const char *name)
 	unit = strtoul(name, &end, 10);
 	if (errno || end == name || (*end && *end != '/') || unit > UINT32_MAX)
 		return;
-	for (v = s->controllers; v && v->unit != unit;)
-		v = v->next;
-	if (!v)
-		v = pvscsi_new(s, (uint32_t)unit);
-	if (v)
-		pvscsi_bus_changed(v);
+	d = k->session->devices;
+	while (d && (d->ops != k->ops || d->unit != unit))
+		d = d->next;
+	if (d)
+		device_changed(d);
+	else
+		create(k, (uint32_t)unit);
 }
 
 static void listed(struct store *st, const struct store_reply *rsp, void *ctx)
@@ -73,29 +94,49 @@ static void listed(struct store *st, const struct store_reply *rsp, void *ctx)
 	const char *name = rsp->value, *end = rsp->value + rsp->len;
 
 	(void)st;
-	((struct session *)ctx)->listed = true;
+	((struct session_kind *)ctx)->listed = true;
 	for (; name < end; name += strlen(name) + 1)
 		appeared(ctx, name);
 }
 
 static void device_event(struct store *st, int err, const char *path, void *ctx)
 {
-	const size_t skip = sizeof(DEVICES) - 1;
+	char dir[32];
+	size_t skip = (size_t)place(ctx, dir);
 
 	if (err)
 		return;
 	if (path[skip] == '/')
 		appeared(ctx, path + skip + 1);
-	else if (store_ls(st, 0, DEVICES, listed, ctx))
+	else if (store_ls(st, 0, dir, listed, ctx))
 		return; /* the connection is lost, which is told elsewhere */
 }
 
-struct pvscsi *pvscsi_find(struct session *s, uint32_t unit)
+static int watch(struct session *s)
 {
-	for (struct pvscsi *v = s->controllers; v; v = v->next)
-		if (v->unit == unit && !v->gone)
-			return v;
-	return NULL;
+	char dir[32];
+	int rc = 0;
+
+	for (size_t i = 0; i < SESSION_KINDS && !rc; i++) {
+		s->kind[i].session = s;
+		s->kind[i].ops = kinds[i];
+		(void)place(&s->kind[i], dir);
+		rc = store_watch(s->store, dir, -1, device_event, &s->kind[i],
+				 NULL);
+	}
+	return rc;
+}
+
+bool session_settled(const struct session *s)
+{
+	for (size_t i = 0; i < SESSION_KINDS; i++)
+		if (!s->kind[i].listed)
+			return false;
+	for (const struct device *d = s->devices; d; d = d->next)
+		if (!d->gone && !d->foreign &&
+		    (!d->connected || d->busy || d->dirty))
+			return false;
+	return true;
 }
 
 /* ----------------------------------------------------------- open, close */
@@ -117,7 +158,7 @@ static int connect_store(struct session *s, char *err, size_t len)
 	if (rc && fd >= 0)
 		close(fd);
 	if (!rc)
-		rc = store_watch(s->store, DEVICES, -1, device_event, s, NULL);
+		rc = watch(s);
 	if (rc)
 		snprintf(err, len, "xenstore cannot be reached: %s",
 			 strerror(-rc));
@@ -167,28 +208,28 @@ static bool all_left(void *ctx)
 {
 	struct session *s = ctx;
 
-	for (struct pvscsi *v = s->controllers; v; v = v->next)
-		if (!pvscsi_bus_left(v))
+	for (struct device *d = s->devices; d; d = d->next)
+		if (!device_left(d))
 			return false;
 	return true;
 }
 
 void session_close(struct session *s)
 {
-	struct pvscsi *v;
+	struct device *d;
 
 	if (!s)
 		return;
-	for (v = s->controllers; v; v = v->next)
-		pvscsi_bus_leave(v);
+	for (d = s->devices; d; d = d->next)
+		device_leave(d);
 	if (s->store && session_wait(s, LEAVE_MS, NULL, all_left, s))
 		s->lost = -ETIMEDOUT; /* go without them */
 	s->lost = s->lost ? s->lost : -ECANCELED;
 	store_close(s->store); /* calls back for what is outstanding */
 	s->store = NULL;
-	while ((v = s->controllers)) {
-		s->controllers = v->next;
-		pvscsi_free(v);
+	while ((d = s->devices)) {
+		s->devices = d->next;
+		device_free(d);
 	}
 	if (s->front)
 		s->ops->close(s->front);
@@ -199,22 +240,23 @@ void session_close(struct session *s)
 
 /* ------------------------------------------------------------- the loop */
 
-/* Let all controllers work. True if there was anything to do. */
+/* Let all devices work. True if there was anything to do. */
 static bool work(struct session *s)
 {
 	bool any = false;
 
-	for (struct pvscsi *v = s->controllers; v; v = v->next) {
-		any |= pvscsi_poll(v);
-		pvscsi_times(v);
+	for (struct device *d = s->devices; d; d = d->next) {
+		if (d->connected)
+			any |= d->ops->poll(d);
+		d->ops->times(d);
 	}
 	return any;
 }
 
 static bool has_work(const struct session *s)
 {
-	for (const struct pvscsi *v = s->controllers; v; v = v->next)
-		if (v->connected && scsi_front_has_work(v->engine))
+	for (const struct device *d = s->devices; d; d = d->next)
+		if (d->connected && d->ops->has_work(d))
 			return true;
 	return false;
 }
@@ -224,17 +266,17 @@ static bool arm(struct session *s)
 {
 	bool any = false;
 
-	for (struct pvscsi *v = s->controllers; v; v = v->next)
-		if (v->connected)
-			any |= scsi_front_arm(v->engine);
+	for (struct device *d = s->devices; d; d = d->next)
+		if (d->connected)
+			any |= d->ops->arm(d);
 	return any;
 }
 
 /* Something is under way, whose time may come. */
 static bool outstanding(const struct session *s)
 {
-	for (const struct pvscsi *v = s->controllers; v; v = v->next)
-		if (v->busy_slots || v->head)
+	for (const struct device *d = s->devices; d; d = d->next)
+		if (d->ops->outstanding(d))
 			return true;
 	return false;
 }
@@ -242,8 +284,8 @@ static bool outstanding(const struct session *s)
 /* A handshake that may have to go on when nothing happens. */
 static bool unsettled(const struct session *s)
 {
-	for (const struct pvscsi *v = s->controllers; v; v = v->next)
-		if (!v->late && !v->gone)
+	for (const struct device *d = s->devices; d; d = d->next)
+		if (!d->late && !d->gone)
 			return true;
 	return false;
 }

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A domain in user space: a program that is a guest of a local host, or runs
- * inside a guest of the real Xen, and drives PVSCSI devices itself.
+ * inside a guest of the real Xen, and drives its devices itself.
  *
  *     session (this)      front (host/front.h), xenstore, the event loop
- *       vscsi             a controller: handshake, engine, commands
- *         disk            a LUN that is a disk: reads, writes, ...
+ *       device            the handshake of any device
+ *         pvscsi          a controller: engine, commands
+ *         vbd             a block device: engine, requests
+ *           disk          a disk of either: reads, writes, ...
  *
- * One thread runs it: session_step() waits for events, lets the controllers
- * work, and calls back. Only session_wake() may be called from another thread.
+ * One thread runs it: session_step() waits for events, lets the devices work,
+ * and calls back. Only session_wake() may be called from another thread.
  * Errors are negative errno. Nothing is allocated per command.
  */
 #ifndef GUEST_SESSION_H
@@ -27,13 +29,25 @@
 
 #define SESSION_TIMEOUT_MS 30000
 
-struct pvscsi;
+struct device;
+struct device_ops;
+struct session;
 
 struct session_cfg {
 	const struct front_ops *ops;
 	const char *where, *name; /* for ops->open() */
 	/* Look for answers for so long before sleeping; 0: sleep at once. */
 	uint32_t spin_us;
+};
+
+/* Kinds of devices. */
+#define SESSION_KINDS 1
+
+/* A kind of devices, in a session. */
+struct session_kind {
+	struct session *session;
+	const struct device_ops *ops;
+	bool listed; /* which there are at the start is known */
 };
 
 /* The members are the library's; others may read. */
@@ -49,8 +63,8 @@ struct session {
 	int wake_fd;
 	void (*wake_fn)(void *ctx);
 	void *wake_ctx;
-	struct pvscsi *controllers;
-	bool listed; /* which there are at the start is known */
+	struct device *devices;
+	struct session_kind kind[SESSION_KINDS];
 	/* A descriptor of the user's, or -1: extra_ready is set when it can be
 	 * read, and is the user's to clear. */
 	int extra_fd;
@@ -65,8 +79,8 @@ const struct front_ops *session_host(const char *name);
 /*
  * session_open - become a domain and connect to xenstore
  *
- * From here on every controller that the domain has, or gets, is driven: see
- * pvscsi_find(). Return: 0, or an error and one line in @err (@len bytes).
+ * From here on every device that the domain has, or gets, is driven: see
+ * device_find(). Return: 0, or an error and one line in @err (@len bytes).
  */
 int session_open(struct session **out, const struct session_cfg *cfg, char *err,
 		 size_t len) XPV_MUST_CHECK;
@@ -98,6 +112,9 @@ int session_step(struct session *s, int timeout_ms) XPV_MUST_CHECK;
 int session_wait(struct session *s, int timeout_ms,
 		 const volatile sig_atomic_t *stop, bool (*pred)(void *ctx),
 		 void *ctx) XPV_MUST_CHECK;
+
+/* session_settled - is every device known and connected, as far as it can be? */
+bool session_settled(const struct session *s);
 
 /* session_on_wake - what session_step() calls after session_wake(). */
 void session_on_wake(struct session *s, void (*fn)(void *ctx), void *ctx);

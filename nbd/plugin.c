@@ -76,7 +76,7 @@ static bool is_there(void *ctx)
 
 	r->d->v = pvscsi_find(nbd.session, nbd.at.host);
 	r->d->addr = addr;
-	return r->d->v && r->d->v->connected &&
+	return r->d->v && r->d->v->dev.connected &&
 	       pvscsi_lun_find(r->d->v, addr) != NULL;
 }
 
@@ -161,9 +161,9 @@ static void *engine(void *arg)
 			rc = session_step(nbd.session, -1);
 		if (rc) {
 			/* The host is gone: every request fails at once. */
-			for (struct pvscsi *v = nbd.session->controllers; v;
-			     v = v->next)
-				pvscsi_abandon(v);
+			for (struct device *d = nbd.session->devices; d;
+			     d = d->next)
+				device_abandon(d);
 			session_pause(nbd.session);
 			on_wake(NULL);
 		}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A device of the domain, and its handshake through xenstore: what a PVSCSI
+ * controller (guest/pvscsi.h) and a block device (guest/vbd.h) have in common.
+ *
+ *     changed -> snapshot of our nodes -> of the backend's -> decide, carry out
+ *        ^              (both in one transaction)                  |
+ *        +------ our own watch fires <--- one transaction <--------+
+ *
+ * It reads both ends as snapshots, lets core/bus_front decide, carries it out
+ * and writes the result in one transaction. One round at a time; what changes
+ * meanwhile begins another. The reads must be of one moment: a state stands for
+ * the nodes that were written with it.
+ *
+ * All functions belong to the session's thread.
+ */
+#ifndef GUEST_DEVICE_H
+#define GUEST_DEVICE_H
+
+#include "control/store.h"
+#include "control/tree.h"
+#include "core/bus_front.h"
+#include "core/xs.h"
+#include "guest/session.h"
+#include "wire/bus.h"
+
+/* Pages of a ring. */
+#define DEVICE_RING_MAX 16
+
+/* Nodes that one round may write. */
+#define DEVICE_CHANGES_MAX 600
+
+/* A path in xenstore, at most. */
+#define DEVICE_PATH_LEN 320
+
+struct device;
+struct device_change;
+
+/* A kind of device. Those of seen, nodes, connect and write may be NULL. */
+struct device_ops {
+	const char *type;	    /* as in device/TYPE/UNIT */
+	const char *noun;	    /* "controller 0 is not connected" */
+	const char *driver;	    /* of a Linux kernel that may have it */
+	struct store_limits limits; /* of what a backend, which is not trusted,
+				       may have below its directory */
+	/* The backend may use ring and data pages until it has closed; else,
+	 * until we begin to close. */
+	bool lingers;
+
+	/* One that the session has found; NULL: no memory. */
+	struct device *(*create)(struct session *s);
+	/* Its end: device_release() has been called, with nothing left. */
+	void (*destroy)(struct device *d);
+
+	/* The handshake */
+
+	/* Both ends were read: front_tree and back_tree. */
+	void (*seen)(struct device *d);
+	/* ring (ring_pages of it, empty) and an engine for domain back_id: 0 or
+	 * a negative errno. */
+	int (*publish)(struct device *d);
+	/* What publishing writes besides ring-ref and event-channel. */
+	void (*nodes)(struct device *d, struct device_change *c);
+	/* Begin to use the ring: 0 or a negative errno. */
+	int (*connect)(struct device *d);
+	/* What any round writes besides our state; by now step is decided. */
+	void (*write)(struct device *d, struct device_change *c);
+	/* The connection has ended: nothing is granted any more. */
+	void (*stop)(struct device *d);
+
+	/* The data path */
+
+	/* When connected: take answers, send what waits. True if anything was
+	 * done. */
+	bool (*poll)(struct device *d);
+	/* Look for what is past its time; called at each step. */
+	void (*times)(struct device *d);
+	/* When connected: as the engine's. */
+	bool (*has_work)(const struct device *d);
+	bool (*arm)(struct device *d);
+	/* Is anything under way, whose time may come? */
+	bool (*outstanding)(const struct device *d);
+	/* End everything now. */
+	void (*abandon)(struct device *d);
+};
+
+/* Members of ops are for whoever has the right to call them; others may be
+ * read. */
+struct device {
+	const struct device_ops *ops;
+	struct session *session;
+	struct device *next; /* of the session's */
+	uint32_t unit;	     /* device/TYPE/UNIT */
+
+	char *back;	  /* the backend's directory; NULL: unknown */
+	uint32_t back_id; /* its domain */
+	struct store_watch *watch;
+	store_tx tx; /* of the reads under way, or 0 */
+	struct store_tree *front_tree, *back_tree;
+	struct bus_front_facts facts;
+	struct bus_front_step step;
+	bool dirty;   /* something has changed since it was read */
+	bool busy;    /* requests to xenstore are under way */
+	bool leave;   /* the program ends: close it */
+	bool gone;    /* there is no such device */
+	bool foreign; /* a driver of this kernel has it */
+	bool failed;  /* no ring could be made, or the engine has stopped */
+	bool late;    /* nothing has changed for a second */
+	uint64_t changed;
+	uint32_t retries;
+	char trouble[160]; /* what went wrong last, or empty */
+
+	/* the connection */
+	bool connected; /* the backend uses the ring, and so do we */
+	bool joined;	/* our nodes name it */
+	uint32_t port;	/* 0: there is none */
+	uint8_t *ring;	/* NULL: none, or the backend has kept it */
+	uint64_t ring_frame;
+	uint32_t ring_pages, granted; /* pages; those that are granted */
+	uint32_t ring_ref[DEVICE_RING_MAX];
+};
+
+/* device_find - the one with this number; NULL: there is none (now). */
+struct device *device_find(struct session *s, const struct device_ops *ops,
+			   uint32_t unit);
+
+/*
+ * device_memory - N pages that can be granted to the backend
+ *
+ * Only when connected. They last as long as the session, or until
+ * device_memory_free().
+ */
+int device_memory(struct device *d, uint32_t n, uint8_t **va,
+		  uint64_t *frame) XPV_MUST_CHECK;
+
+/* device_memory_free - give them back; nothing may be under way with them. */
+void device_memory_free(struct device *d, uint64_t frame);
+
+/* device_abandon - end everything now: for when the session is lost, and memory
+ * of requests goes out of scope. */
+void device_abandon(struct device *d);
+
+/* ---- for the session ---- */
+
+/* device_changed - something below the device's nodes is new: look. */
+void device_changed(struct device *d);
+
+/* device_times - called at each step, for what only time tells. */
+void device_times(struct device *d);
+
+/* device_leave - close the device: the program ends. */
+void device_leave(struct device *d);
+
+/* device_left - has that come to its end? */
+bool device_left(const struct device *d);
+
+/* device_free - its end, after that of the store. */
+void device_free(struct device *d);
+
+/* ---- for kinds of devices ---- */
+
+/* device_failed - the engine has stopped: close, and try again later. */
+void device_failed(struct device *d);
+
+/* device_state - the state at PATH of a tree, 0 if there is none. */
+uint32_t device_state(const struct store_tree *tree, const char *path);
+
+/* device_write - in this round, our node LEAF gets a number, or TEXT. */
+void device_write(struct device_change *c, const struct device *d,
+		  const char *leaf, uint32_t value);
+void device_write_text(struct device_change *c, const struct device *d,
+		       const char *leaf, const char *text);
+
+/* device_remove - our node LEAF goes, if it is there. */
+void device_remove(struct device_change *c, const struct device *d,
+		   const char *leaf);
+
+#endif
