@@ -430,28 +430,11 @@ static const char *file_type(mode_t mode)
 	return "neither a file nor a block device";
 }
 
-int pdev_parse(struct pdev *pdev, const char *name,
-	       const struct pdev_options *options, char *err, size_t len)
+static int parse_path(struct pdev *pdev, const char *name, char *err,
+		      size_t len)
 {
 	struct stat st;
 	int rc;
-
-	memset(pdev, 0, sizeof(*pdev));
-	if (options)
-		pdev->options = *options;
-	if (!*name)
-		return fail(err, len, -EINVAL,
-			    "pdev is empty; give a file or a block device");
-	if (!pdev_is_line(name))
-		return fail(
-			err, len, -EINVAL,
-			"pdev has a control character in it; rename the file");
-	if (strlen(name) >= sizeof(pdev->name))
-		return fail(err, len, -ENAMETOOLONG,
-			    "pdev '%.64s...' is too long; give a shorter path",
-			    name);
-	if (!strncmp(name, "null:", 5))
-		return parse_null(pdev, name, err, len);
 
 	rc = make_absolute(pdev, name, err, len);
 	if (rc)
@@ -471,6 +454,108 @@ int pdev_parse(struct pdev *pdev, const char *name,
 			name, file_type(st.st_mode));
 	}
 	return 0;
+}
+
+/* What is behind "fault:SPEC:", or NULL. */
+static const char *behind_fault(const char *name)
+{
+	const char *colon;
+
+	if (strncmp(name, "fault:", 6) != 0)
+		return NULL;
+	colon = strchr(name + 6, ':');
+	return colon ? colon + 1 : NULL;
+}
+
+bool pdev_is_whole(const char *name)
+{
+	const char *inner = behind_fault(name);
+
+	if (inner)
+		name = inner;
+	return name[0] == '/' || !strncmp(name, "null:", 5);
+}
+
+/* Take "fault:SPEC:" off *NAME. */
+static int parse_fault(struct pdev *pdev, const char **name, char *err,
+		       size_t len)
+{
+	const char *inner = behind_fault(*name), *spec = *name + 6;
+	struct fault_spec parsed;
+	char why[192] = "";
+
+	if (strncmp(*name, "fault:", 6) != 0)
+		return 0;
+	if (!inner)
+		return fail(
+			err, len, -EINVAL,
+			"pdev '%.200s' is not fault:SPEC:PDEV; try fault:eio/read/1M-2M:/path",
+			*name);
+	if ((size_t)(inner - 1 - spec) >= sizeof(pdev->fault))
+		return fail(
+			err, len, -EINVAL,
+			"pdev '%.200s': its faults are longer than %zu characters; leave some out",
+			*name, sizeof(pdev->fault) - 1);
+	memcpy(pdev->fault, spec, (size_t)(inner - 1 - spec));
+	if (fault_spec_parse(&parsed, pdev->fault, why, sizeof(why)))
+		return fail(
+			err, len, -EINVAL,
+			"pdev '%.200s' has wrong faults: %s; see 'Faults' in xenpv(1)",
+			*name, why);
+	if (!strncmp(inner, "fault:", 6))
+		return fail(
+			err, len, -EINVAL,
+			"pdev '%.200s' has faults twice; join them with a plus",
+			*name);
+	*name = inner;
+	return 0;
+}
+
+/* The name that is kept, with what parse_fault() has taken off. */
+static int name_fault(struct pdev *pdev, char *err, size_t len)
+{
+	char name[PATH_MAX];
+	int n;
+
+	if (!pdev->fault[0])
+		return 0;
+	n = snprintf(name, sizeof(name), "fault:%s:%s", pdev->fault,
+		     pdev->name);
+	if (n < 0 || (size_t)n >= sizeof(name))
+		return fail(err, len, -ENAMETOOLONG,
+			    "pdev '%.64s...' is too long; give a shorter path",
+			    name);
+	strcpy(pdev->name, name);
+	return 0;
+}
+
+int pdev_parse(struct pdev *pdev, const char *name,
+	       const struct pdev_options *options, char *err, size_t len)
+{
+	int rc;
+
+	memset(pdev, 0, sizeof(*pdev));
+	if (options)
+		pdev->options = *options;
+	if (!*name)
+		return fail(err, len, -EINVAL,
+			    "pdev is empty; give a file or a block device");
+	if (!pdev_is_line(name))
+		return fail(
+			err, len, -EINVAL,
+			"pdev has a control character in it; rename the file");
+	if (strlen(name) >= sizeof(pdev->name))
+		return fail(err, len, -ENAMETOOLONG,
+			    "pdev '%.64s...' is too long; give a shorter path",
+			    name);
+	rc = parse_fault(pdev, &name, err, len);
+	if (rc)
+		return rc;
+	if (!strncmp(name, "null:", 5))
+		rc = parse_null(pdev, name, err, len);
+	else
+		rc = parse_path(pdev, name, err, len);
+	return rc ? rc : name_fault(pdev, err, len);
 }
 
 /* -------------------------------------------------------------------- id */
@@ -711,6 +796,23 @@ static int open_null(const struct pdev *pdev, struct pdev_props *props,
 	return 0;
 }
 
+/* Which driver the worker is to use, and how. */
+static void choose_storage(const struct pdev *pdev, struct pdev_props *props)
+{
+	static const char *const drivers[] = {
+		[PDEV_FILE] = "file",
+		[PDEV_BLOCK] = "file",
+		[PDEV_NULL] = "null",
+	};
+
+	props->storage = drivers[pdev->kind];
+	if (!pdev->fault[0])
+		return;
+	snprintf(props->args, sizeof(props->args), "%s %s", props->storage,
+		 pdev->fault);
+	props->storage = "fault";
+}
+
 int pdev_open(const struct pdev *pdev, int *fd, struct pdev_props *props,
 	      char *err, size_t len)
 {
@@ -749,6 +851,7 @@ int pdev_open(const struct pdev *pdev, int *fd, struct pdev_props *props,
 	else
 		snprintf(props->serial, sizeof(props->serial), "%016" PRIx64,
 			 props->naa);
+	choose_storage(pdev, props);
 out:
 	if (rc && *fd >= 0) {
 		close(*fd);

@@ -6,7 +6,9 @@
  * to xenstore) and by the daemon (parse again, open).
  *
  *   pdev     a path: regular file or block device, relative or by any link;
- *            or null:SIZE[kMGT], storage that forgets (for measurements)
+ *            or null:SIZE[kMGT], storage that forgets (for measurements);
+ *            or fault:SPEC:PDEV, one of these with faults of its own making
+ *            (for tests; storage/fault_spec.h)
  *   options  comma separated: ro rw shared feature-host serial=TEXT
  *            product=TEXT naa=HEX blocksize=512|4096 direct=auto|on|off
  *
@@ -26,11 +28,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "storage/fault_spec.h"
 #include "wire/port.h"
 
 #define PDEV_ERR_MAX	 512
 #define PDEV_OPTIONS_MAX 256
 #define PDEV_ID_MAX	 64
+#define PDEV_ARGS_MAX	 128
 #define PDEV_SERIAL_MAX	 32 /* with NUL; struct proto_lun */
 #define PDEV_PRODUCT_MAX 17 /* with NUL; INQUIRY has 16 characters */
 
@@ -63,6 +67,7 @@ struct pdev {
 	char path[PATH_MAX]; /* node p-dev: links resolved */
 	enum pdev_kind kind;
 	uint64_t null_size;
+	char fault[FAULT_TEXT_MAX]; /* what to break; "": nothing */
 	struct pdev_options options;
 };
 
@@ -75,6 +80,8 @@ struct pdev_props {
 	bool read_only, direct, discard, zero, rotational;
 	uint64_t naa;
 	char serial[PDEV_SERIAL_MAX];
+	const char *storage; /* driver, and what it alone understands: */
+	char args[PDEV_ARGS_MAX];
 	char id[PDEV_ID_MAX]; /* equal for two pdevs iff they are one
 			      device; "" for null, which nobody shares */
 };
@@ -108,6 +115,11 @@ int pdev_options_parse(struct pdev_options *options, const char *text,
  * PDEV_OPTIONS_MAX bytes.
  */
 void pdev_options_format(const struct pdev_options *options, char *text);
+
+/*
+ * Would NAME mean the same in another directory? That is what nodes hold.
+ */
+bool pdev_is_whole(const char *name);
 
 /*
  * Find out what NAME names and fill in PDEV with it and *OPTIONS (NULL: the

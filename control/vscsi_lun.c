@@ -195,8 +195,8 @@ static void fill(struct proto_lun *out, const struct vscsi_lun *lun,
 		 const struct pdev *pdev, const struct pdev_props *props)
 {
 	snprintf(out->kind, sizeof(out->kind), "emulated");
-	snprintf(out->storage, sizeof(out->storage), "%s",
-		 pdev->kind == PDEV_NULL ? "null" : "file");
+	snprintf(out->storage, sizeof(out->storage), "%s", props->storage);
+	snprintf(out->args, sizeof(out->args), "%s", props->args);
 	out->size = props->size;
 	out->block_size = props->block_size;
 	out->phys_size = props->phys_size;
@@ -241,7 +241,7 @@ static int parse(struct vscsi_lun *lun, struct pdev *pdev)
 		return rc;
 	/* By the name that was given, not by what it meant at the time: a link
 	 * in /dev/disk/by-id follows its disk. */
-	if (lun->pname[0] != '/' && strncmp(lun->pname, "null:", 5)) {
+	if (!pdev_is_whole(lun->pname)) {
 		say(lun, "pdev '%.200s' is no whole path; attach it again",
 		    lun->pname);
 		return -EINVAL;

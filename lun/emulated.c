@@ -184,6 +184,7 @@ static int emulated_open(struct lun **out, const struct lun_cfg *cfg,
 		.read_only = cfg->read_only,
 		.discard = cfg->discard,
 		.zero = cfg->zero,
+		.args = cfg->storage_args,
 	};
 	struct scsi_lu_cfg lcfg;
 	uint8_t image[STATE_MAX];

@@ -32,9 +32,10 @@ struct lun_cmd {
 /* What control found out about a LUN; the descriptors become the LUN's. */
 struct lun_cfg {
 	const struct storage_driver *storage;
-	int fd;	       /* of the storage, or -1 */
-	int state_fd;  /* for what must outlive a restart, or -1 */
-	uint64_t size; /* bytes */
+	const char *storage_args; /* struct storage_cfg */
+	int fd;			  /* of the storage, or -1 */
+	int state_fd;		  /* for what must outlive a restart, or -1 */
+	uint64_t size;		  /* bytes */
 	uint32_t block_size, phys_size, discard_granularity; /* bytes */
 	uint32_t max_transfer; /* bytes one command can carry */
 	bool read_only, discard, zero, rotational;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 const struct storage_driver *const storage_drivers[] = {
+	&storage_fault,
 	&storage_file,
 	&storage_null,
 	NULL,

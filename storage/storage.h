@@ -56,6 +56,7 @@ struct storage_cfg {
 	uint64_t size; /* bytes */
 	bool read_only;
 	bool discard, zero; /* the backing can do it; may still fail */
+	const char *args;   /* what only this driver knows of; or NULL, "" */
 };
 
 struct storage_driver {
@@ -78,6 +79,7 @@ struct storage {
 /* NULL-terminated. */
 extern const struct storage_driver *const storage_drivers[];
 
+extern const struct storage_driver storage_fault;
 extern const struct storage_driver storage_file;
 extern const struct storage_driver storage_null;
 

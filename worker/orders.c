@@ -77,6 +77,7 @@ static int lun_open(struct queue *q, const struct proto_lun *p, int fd,
 	const struct lun_type *type = lun_find(p->kind);
 	struct lun_cfg cfg = {
 		.storage = storage_find(p->storage),
+		.storage_args = p->args,
 		.fd = fd,
 		.state_fd = state_fd,
 		.size = p->size,

@@ -92,8 +92,15 @@ int proto_recv(int fd, struct proto_msg *msg, int *fds, int *nfds)
 
 		lun->kind[sizeof(lun->kind) - 1] = '\0';
 		lun->storage[sizeof(lun->storage) - 1] = '\0';
+		lun->args[sizeof(lun->args) - 1] = '\0';
 		lun->serial[sizeof(lun->serial) - 1] = '\0';
 		lun->product[sizeof(lun->product) - 1] = '\0';
+	}
+	if (msg->type == PROTO_BLK_OPEN) {
+		struct proto_blk *blk = &msg->u.blk;
+
+		blk->storage[sizeof(blk->storage) - 1] = '\0';
+		blk->args[sizeof(blk->args) - 1] = '\0';
 	}
 	return 1;
 }

@@ -17,10 +17,11 @@
 
 #include <stdint.h>
 
-#define PROTO_VERSION  2
+#define PROTO_VERSION  3
 #define PROTO_FD       3
 #define PROTO_FDS_MAX  2
 #define PROTO_TEXT_MAX 200
+#define PROTO_ARGS_MAX 128
 
 /*
  * Segments of one request, announced as feature-sg-grant. Stock Linux
@@ -75,13 +76,14 @@ struct proto_ring {
 #define PROTO_LUN_SHARED     (1u << 5) /* other guests use it too */
 
 struct proto_lun {
-	char kind[16];	     /* lun type: "emulated" */
-	char storage[16];    /* storage driver: "file", "null" */
-	uint64_t size;	     /* bytes, a multiple of block_size */
-	uint32_t block_size; /* logical: 512 or 4096 */
-	uint32_t phys_size;  /* physical block size, bytes */
-	uint32_t align;	     /* O_DIRECT alignment of offset and length */
-	uint32_t flags;	     /* PROTO_LUN_* */
+	char kind[16];		   /* lun type: "emulated" */
+	char storage[16];	   /* storage driver: "file", "null" */
+	char args[PROTO_ARGS_MAX]; /* struct storage_cfg */
+	uint64_t size;		   /* bytes, a multiple of block_size */
+	uint32_t block_size;	   /* logical: 512 or 4096 */
+	uint32_t phys_size;	   /* physical block size, bytes */
+	uint32_t align;		   /* O_DIRECT alignment of offset and length */
+	uint32_t flags;		   /* PROTO_LUN_* */
 	uint32_t discard_granularity; /* bytes, 0 = block_size */
 	uint32_t pad;
 	uint64_t naa;	    /* NAA identifier, VPD 83 */
@@ -108,6 +110,7 @@ struct proto_blk {
 	uint32_t flags;	     /* PROTO_LUN_* */
 	uint32_t discard_granularity; /* bytes, 0 = block_size */
 	char storage[16];	      /* storage driver: "file", "null" */
+	char args[PROTO_ARGS_MAX];    /* struct storage_cfg */
 };
 
 /* Counters since the controller was opened; all monotonic. */

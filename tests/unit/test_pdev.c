@@ -215,6 +215,13 @@ static void bad_pdevs_are_refused(void **state)
 		{"phy:/dev/sda", "", "without the prefix"},
 		{"1:0:0:0", "", "not supported yet"},
 		{"nbd:host", "", "not supported yet"},
+		{"fault:", "", "is not fault:SPEC:PDEV"},
+		{"fault:eio", "", "is not fault:SPEC:PDEV"},
+		{"fault::odd", "", "has wrong faults"},
+		{"fault:eio/1-:missing", "", "No such file"},
+		{"fault:eio:fault:eio:odd", "", "faults twice"},
+		{"fault:eio:odd", "", "try truncate -s 1024"},
+		{"fault:eio:null:", "", "try null:1G"},
 		{"", "", "empty"},
 		{"a\nb", "", "control character"},
 	};
@@ -242,6 +249,39 @@ static void bad_pdevs_are_refused(void **state)
 	assert_int_equal(open_named("locked", "ro", err, &props), 0);
 	assert_true(props.read_only);
 	assert_int_equal(chdir("/"), 0);
+}
+
+static void faults_are_of_a_pdev(void **state)
+{
+	struct pdev_props plain, props;
+	char err[PDEV_ERR_MAX], name[300];
+	struct pdev pdev;
+
+	(void)state;
+	make_sized("broken", 1 << 20);
+	assert_int_equal(open_named(in_dir("broken"), "", err, &plain), 0);
+	assert_string_equal(plain.storage, "file");
+	assert_string_equal(plain.args, "");
+	snprintf(name, sizeof(name), "fault:eio/1%%:%s", in_dir("broken"));
+	assert_int_equal(open_named(name, "ro", err, &props), 0);
+	assert_string_equal(props.storage, "fault");
+	assert_string_equal(props.args, "file eio/1%");
+	assert_string_equal(props.id, plain.id); /* the same device */
+	assert_true(props.naa == plain.naa);
+	assert_int_equal(chdir(dir), 0);
+	assert_int_equal(pdev_parse(&pdev, "fault:eio/1%:broken", NULL, err,
+				    sizeof(err)),
+			 0);
+	assert_int_equal(chdir("/"), 0);
+	assert_string_equal(pdev.name, name);
+	assert_true(pdev_is_whole(pdev.name));
+	assert_string_equal(pdev.path, in_dir("broken"));
+	assert_int_equal(open_named("fault:hang=1s:null:1M", "", err, &props),
+			 0);
+	assert_string_equal(props.args, "null hang=1s");
+	assert_true(pdev_is_whole("fault:eio:null:1M"));
+	assert_false(pdev_is_whole("fault:eio:broken"));
+	assert_false(pdev_is_whole("fault:/broken"));
 }
 
 static void a_file_has_an_identity(void **state)
@@ -342,6 +382,7 @@ int main(void)
 		cmocka_unit_test(options_come_back),
 		cmocka_unit_test(options_say_what_is_wrong),
 		cmocka_unit_test(bad_pdevs_are_refused),
+		cmocka_unit_test(faults_are_of_a_pdev),
 		cmocka_unit_test(a_file_has_an_identity),
 		cmocka_unit_test(the_hash_does_not_change),
 		cmocka_unit_test(sysfs_names_a_device),
