@@ -566,6 +566,7 @@ static int check_req(const struct blk_front *f, const struct blk_front_req *r,
 			return rc;
 		if (*len % WIRE_BLK_SECTOR != 0)
 			return XPV_EINVAL;
+		*aligned &= !r->bounce;
 		count = *len / WIRE_BLK_SECTOR;
 	}
 	if (count == 0 || !whole_blocks(f, r->sector, count) ||

@@ -18,11 +18,11 @@
  *
  * Buffers. Data is a list of pieces, each inside one page. If all begin and end
  * at multiples of `align` and of the logical block, the owner's pages
- * themselves are granted. Else the data goes through the engine's bounce pages
- * (core/bounce). A request that is more than the backend takes, or than there
- * are bounce pages, goes in several passes, one after the other; done() is
- * called once. With persistent grants all data goes through bounce pages, which
- * are granted at their first use and stay granted.
+ * themselves are granted, unless the request says `bounce`. Else the data goes
+ * through the engine's bounce pages (core/bounce). A request that is more than
+ * the backend takes, or than there are bounce pages, goes in several passes, one
+ * after the other; done() is called once. With persistent grants all data goes
+ * through bounce pages, which are granted at their first use and stay granted.
  *
  * A FLUSH, and what follows a WRITE with `fua`, is a FLUSH_DISKCACHE, or an
  * empty WRITE_BARRIER where the backend has only that; where it has neither,
@@ -78,6 +78,7 @@ struct blk_front_req {
 	enum blk_front_op op;
 	bool fua;	  /* WRITE: done when it is on stable storage */
 	bool secure;	  /* DISCARD: no copy may remain */
+	bool bounce;	  /* the pieces cannot be granted; no frame is read */
 	uint64_t sector;  /* of 512 bytes; a multiple of the logical block */
 	uint64_t count;	  /* DISCARD: sectors */
 	uint32_t npieces; /* READ, WRITE */

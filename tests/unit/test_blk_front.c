@@ -101,6 +101,42 @@ static void test_direct(void **state)
 	}
 }
 
+/* Memory that nobody can grant: no frame of it is ever named. */
+static void test_ordinary_memory(void **state)
+{
+	struct rig *r = rig_new(rig_cfg());
+	struct blk_front_req q;
+	struct be_req *b;
+	uint8_t mem[2][512];
+
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		pc[i] = (struct front_piece){
+			.va = mem[i], .frame = UINT64_MAX, .len = 512};
+	memset(mem, 0x5a, sizeof(mem));
+	q = rig_req(1, BLK_FRONT_WRITE, 0, pc, 2);
+	q.bounce = true;
+	assert_int_equal(blk_front_submit(r->f, &q), 0);
+	b = be_take(r);
+	assert_int_equal(b->nsegs, 1);
+	assert_int_equal(b->seg[0].last_sect, 1);
+	assert_memory_equal(be_data(r, b, 0), mem, 1024);
+	be_answer(r, b->id, b->op, 0);
+	rig_poll(r, 1);
+	rig_last(r, 1, 0);
+	q.op = BLK_FRONT_READ;
+	assert_int_equal(blk_front_submit(r->f, &q), 0);
+	b = be_take(r);
+	memset(be_data(r, b, 0), 0xc3, 1024);
+	be_answer(r, b->id, b->op, 0);
+	rig_poll(r, 1);
+	rig_last(r, 1, 0);
+	assert_int_equal(mem[0][0], 0xc3);
+	assert_int_equal(mem[1][511], 0xc3);
+	assert_int_equal(r->live, 0);
+	rig_free(r);
+}
+
 static void test_bad_requests(void **state)
 {
 	static const struct {
@@ -535,6 +571,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_init),
 		cmocka_unit_test(test_direct),
+		cmocka_unit_test(test_ordinary_memory),
 		cmocka_unit_test(test_bad_requests),
 		cmocka_unit_test(test_passes),
 		cmocka_unit_test(test_bounce_clean),
