@@ -314,8 +314,10 @@ int vdisk_open(struct vdisk *d, struct pvscsi *v, struct scsi_addr addr,
 	bool thin = false;
 	int rc;
 
-	*d = (struct vdisk){
-		.v = v, .addr = addr, .timeout_ms = v->dev.session->timeout_ms};
+	*d = (struct vdisk){.dev = &v->dev,
+			    .v = v,
+			    .addr = addr,
+			    .timeout_ms = v->dev.session->timeout_ms};
 	rc = read_inquiry(d, err, len);
 	if (rc ||
 	    (d->type != 0 && d->type != 5 && d->type != 7 && d->type != 14))
@@ -526,11 +528,33 @@ static int check(const struct vdisk *d, const struct vdisk_io *io)
 	return 0;
 }
 
-static void refused(struct pvscsi_cmd *cmd)
+static void ended(struct pvscsi_cmd *cmd)
 {
 	struct vdisk_io *io = cmd->ctx;
 
 	io->done(io);
+}
+
+static void vbd_ended(struct vbd_req *req)
+{
+	struct vdisk_io *io = req->ctx;
+
+	io->done(io);
+}
+
+/* Nothing to do: it ends in the next step, as all do. */
+static void end_later(struct vdisk_io *io)
+{
+	if (io->disk->b) {
+		io->req = (struct vbd_req){.none = true,
+					   .err = io->err,
+					   .done = vbd_ended,
+					   .ctx = io};
+		vbd_submit(io->disk->b, &io->req);
+		return;
+	}
+	io->cmd = (struct pvscsi_cmd){.done = ended, .ctx = io};
+	pvscsi_submit(io->disk->v, &io->cmd);
 }
 
 void vdisk_submit(struct vdisk *d, struct vdisk_io *io)
@@ -542,13 +566,12 @@ void vdisk_submit(struct vdisk *d, struct vdisk_io *io)
 	if (io->op == DISK_FLUSH)
 		io->len = 0;
 	io->err = check(d, io);
-	if (!io->err && (io->len || flush_follows(io))) {
+	if (io->err || (!io->len && !flush_follows(io)))
+		end_later(io);
+	else if (d->b)
+		vdisk_vbd_next(io);
+	else
 		next_part(io);
-		return;
-	}
-	/* Nothing to do: it ends in the next step, as all do. */
-	io->cmd = (struct pvscsi_cmd){.done = refused, .ctx = io};
-	pvscsi_submit(d->v, &io->cmd);
 }
 
 static bool is_done(void *ctx)
@@ -569,8 +592,8 @@ int vdisk_exec(struct vdisk *d, struct vdisk_io *io)
 	io->done = set_done;
 	io->ctx = &over;
 	vdisk_submit(d, io);
-	rc = session_wait(d->v->dev.session, -1, NULL, is_done, io);
+	rc = session_wait(d->dev->session, -1, NULL, is_done, io);
 	if (!over)
-		device_abandon(&d->v->dev);
+		device_abandon(d->dev);
 	return rc ? rc : io->err;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A LUN that is a disk: asynchronous reads, writes, flush, unmap and zeroes of
- * bytes, as CDBs of SBC-3 on a controller (guest/pvscsi.h).
+ * A disk: asynchronous reads, writes, flush, unmap and zeroes of bytes. It is a
+ * LUN of a controller (guest/pvscsi.h), then they are CDBs of SBC-3, or a block
+ * device (guest/vbd.h).
  *
  *     struct vdisk_io io = {.op = DISK_READ, .offset = 0, .len = 4096,
  *                          .data = buf, .done = fn};
@@ -9,7 +10,7 @@
  *
  * Any number may be outstanding; the memory of each is the caller's until its
  * done(). An io longer than one command can move becomes several, one after the
- * other. Unit attentions, a busy device and a lost connection are met by trying
+ * other. A LUN's unit attentions, a busy device and a lost connection are met by trying
  * again, within the io's time. Offsets and lengths are multiples of the block.
  *
  * All functions belong to the session's thread.
@@ -18,6 +19,7 @@
 #define GUEST_DISK_H
 
 #include "guest/pvscsi.h"
+#include "guest/vbd.h"
 
 /* Sense data as far as it matters here; all 0 if there is none. */
 struct vdisk_sense {
@@ -26,19 +28,21 @@ struct vdisk_sense {
 };
 
 struct vdisk {
-	struct pvscsi *v;
+	struct device *dev; /* one of these two */
+	struct pvscsi *v;   /* a LUN of it, at */
 	struct scsi_addr addr;
+	struct vbd *b;
 	uint32_t timeout_ms; /* of each command; may be changed */
 
 	/* what it is; see vdisk_open() */
 	uint8_t type; /* INQUIRY's peripheral device type; 0 is a disk */
-	char vendor[9], product[17], revision[5];
-	bool has_blocks;    /* what follows is known */
-	uint64_t blocks;    /* of block bytes each */
+	char vendor[9], product[17], revision[5]; /* a LUN's, else empty */
+	bool has_blocks;			  /* what follows is known */
+	uint64_t blocks;			  /* of block bytes each */
 	uint32_t block;	    /* bytes: 512 or 4096, a power of two */
 	uint32_t physical;  /* bytes of a physical block */
 	uint32_t transfer;  /* bytes that one command may move */
-	uint32_t unmap_max; /* blocks of one UNMAP; 0: it is not offered */
+	uint32_t unmap_max; /* blocks of one DISK_UNMAP; 0: not offered */
 	uint32_t zero_max;  /* blocks of one WRITE SAME; 0: not offered */
 	bool zero_unmap;    /* WRITE SAME may unmap */
 	bool write_protected;
@@ -80,7 +84,10 @@ struct vdisk_io {
 	uint32_t tries;
 	bool flushed;
 	uint8_t list[24]; /* UNMAP's parameters; one block's zeroes are ours */
-	struct pvscsi_cmd cmd;
+	union {
+		struct pvscsi_cmd cmd;
+		struct vbd_req req;
+	};
 };
 
 /*
@@ -92,6 +99,10 @@ struct vdisk_io {
  */
 int vdisk_open(struct vdisk *d, struct pvscsi *v, struct scsi_addr addr,
 	       char *err, size_t len) XPV_MUST_CHECK;
+
+/* vdisk_open_vbd - likewise the block device B, which is connected: what its
+ * backend says is known. */
+void vdisk_open_vbd(struct vdisk *d, struct vbd *b);
 
 /* vdisk_submit - begin IO; done() is called once, never from inside this. */
 void vdisk_submit(struct vdisk *d, struct vdisk_io *io);
@@ -112,6 +123,10 @@ struct vdisk_sense vdisk_sense_of(const struct scsi_front_result *res);
 int vdisk_cmd(struct pvscsi *v, struct pvscsi_cmd *cmd, struct scsi_addr addr,
 	      const uint8_t *cdb, uint8_t cdb_len, void *data, uint32_t len,
 	      uint32_t *got) XPV_MUST_CHECK;
+
+/* vdisk_vbd_next - for disk.c: the next request of IO to a block device, or its
+ * end. */
+void vdisk_vbd_next(struct vdisk_io *io);
 
 /* vdisk_why - why CMD has ended as it did, in words, in @text (@len bytes). */
 void vdisk_why(const struct pvscsi_cmd *cmd, char *text, size_t len);

@@ -14,6 +14,7 @@
 
 #include "guest/device.h"
 #include "guest/pvscsi.h"
+#include "guest/vbd.h"
 
 /* Turns without a look at the descriptors, while there is work. */
 #define TURNS 32
@@ -47,7 +48,8 @@ const struct front_ops *session_host(const char *name)
 
 /* ---------------------------------------------------------------- devices */
 
-static const struct device_ops *const kinds[SESSION_KINDS] = {&pvscsi_device};
+static const struct device_ops *const kinds[SESSION_KINDS] = {&pvscsi_device,
+							      &vbd_device};
 
 /* Where a domain's devices of a kind are, below its own directory. */
 static int place(const struct session_kind *k, char path[32])

@@ -40,8 +40,8 @@ struct session_cfg {
 	uint32_t spin_us;
 };
 
-/* Kinds of devices. */
-#define SESSION_KINDS 1
+/* Kinds of devices: device/vscsi and device/vbd. */
+#define SESSION_KINDS 2
 
 /* A kind of devices, in a session. */
 struct session_kind {
