@@ -43,7 +43,7 @@ static void settle(struct backend *b)
 
 	while (path_lun_gone(&b->path, false, &cookie))
 		controller_lun_gone(b->c, cookie - 1);
-	if (b->path.broken)
+	if (b->path.peer.broken)
 		controller_broken(b->c);
 	if (path_closed(&b->path))
 		controller_closed(b->c);
@@ -126,7 +126,7 @@ static void turn(void *ctx, uint32_t arg)
 void backend_start(struct controller *c)
 {
 	struct backend *b = &c->back;
-	struct path_cfg cfg = {
+	struct peer_cfg cfg = {
 		.host = &host_sim,
 		.domid = c->dom,
 		.where = &nowhere,
@@ -156,8 +156,7 @@ void backend_kill(struct controller *c)
 		disk_orphan(&c->lun[i].disk);
 	while (p->target.count)
 		target_remove(&p->target, p->target.lun[0]);
-	if (p->link)
-		p->cfg.host->close(p->link);
+	peer_close(&p->peer);
 	if (p->arena)
 		munmap(p->arena, p->arena_len);
 	free(p->engine_mem);
@@ -192,7 +191,7 @@ bool backend_open(struct controller *c, uint32_t gref, uint32_t port)
 
 void backend_close(struct controller *c)
 {
-	if (c->back.path.engine && !c->back.path.closing)
+	if (c->back.path.engine && !c->back.path.peer.closing)
 		path_close(&c->back.path);
 	backend_wake(&c->back);
 }

@@ -28,8 +28,8 @@ static void begin(struct world *w)
 static void turn(struct controller *c, struct path *p)
 {
 	(void)c;
-	copies = p->stats.copies;
-	requests = p->stats.requests;
+	copies = p->peer.stats.copies;
+	requests = p->peer.stats.requests;
 }
 
 static void turned(struct controller *c, struct path *p)
@@ -37,13 +37,14 @@ static void turned(struct controller *c, struct path *p)
 	uint64_t most = (uint64_t)SCSI_BACK_TAGS *
 			(WIRE_SCSI_SEGS + 2 * (uint64_t)p->segs_max);
 
-	if (p->stats.copies - copies > most)
+	if (p->peer.stats.copies - copies > most)
 		world_fail(c->w, "bound", "%llu copies in one turn",
-			   (unsigned long long)(p->stats.copies - copies));
+			   (unsigned long long)(p->peer.stats.copies - copies));
 	/* Those taken, and a RESET for each that has waited. */
-	if (p->stats.requests - requests > 2 * SCSI_BACK_TAGS)
+	if (p->peer.stats.requests - requests > 2 * SCSI_BACK_TAGS)
 		world_fail(c->w, "bound", "%llu commands in one turn",
-			   (unsigned long long)(p->stats.requests - requests));
+			   (unsigned long long)(p->peer.stats.requests -
+						requests));
 	if (c->w->step % 256 == 0 &&
 	    mallinfo2().uordblks > heap_before + HEAP_MOST)
 		world_fail(c->w, "memory", "more than %u bytes in use",

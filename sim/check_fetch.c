@@ -135,7 +135,7 @@ static void stores(const void *p)
 
 	if (!on_ring(p, &offset))
 		return;
-	if (s->by_back && s->who->back.path.broken)
+	if (s->by_back && s->who->back.path.peer.broken)
 		world_fail(s->who->w, "fetch",
 			   "controller %u: the backend writes to a ring that "
 			   "it has given up",

@@ -61,7 +61,7 @@ static void ring_open(struct queue *q, const struct proto_msg *msg)
 
 static void ring_close(struct queue *q, uint32_t cookie)
 {
-	if (!q->path.engine || q->path.closing) {
+	if (!q->path.engine || q->path.peer.closing) {
 		reply(q, cookie, q->path.engine ? -EBUSY : 0, NULL);
 		return;
 	}
@@ -155,7 +155,7 @@ static void stats(struct queue *q, const struct proto_msg *msg)
 		.type = PROTO_REPLY,
 		.cookie = msg->cookie,
 		.controller = q->controller,
-		.u.stats = q->path.stats,
+		.u.stats = q->path.peer.stats,
 	};
 
 	out.u.stats.luns = q->path.target.count;
@@ -166,7 +166,7 @@ static void stats(struct queue *q, const struct proto_msg *msg)
 
 static void forget(struct queue *q, uint32_t cookie)
 {
-	if (q->path.engine && !q->path.closing)
+	if (q->path.engine && !q->path.peer.closing)
 		path_close(&q->path);
 	q->forget = true;
 	q->forget_cookie = cookie;

@@ -63,7 +63,7 @@ static void on_submit(void *host, const struct scsi_back_cmd *c)
 		t->out_len = c->len;
 	if (c->dir == WIRE_SCSI_DIR_IN || c->dir == WIRE_SCSI_DIR_BIDI)
 		t->in_max = c->len;
-	p->stats.requests++;
+	p->peer.stats.requests++;
 	slots_put(&p->fresh, s);
 }
 
@@ -80,30 +80,15 @@ static void on_cancel(void *host, uint16_t tag)
 static void on_fetch(void *host, struct grant_fetch *f, uint32_t n)
 {
 	struct path *p = host;
-	uint32_t i, j, batch;
 
-	for (i = 0; i < n; i += batch) {
-		batch = n - i < HOST_COPY_MAX ? n - i : HOST_COPY_MAX;
-		for (j = 0; j < batch; j++)
-			p->copy[j] = (struct host_copy){
-				.gref = f[i + j].gref,
-				.offset = f[i + j].offset,
-				.len = f[i + j].len,
-				.local = f[i + j].to,
-			};
-		p->cfg.host->copy(p->link, p->copy, batch, false);
-		for (j = 0; j < batch; j++)
-			f[i + j].ok = p->copy[j].ok;
-	}
-	p->stats.copies += n;
+	peer_fetch(&p->peer, f, n);
 }
 
 static void on_notify(void *host)
 {
 	struct path *p = host;
 
-	p->cfg.host->notify(p->link);
-	p->stats.notifies++;
+	peer_notify(&p->peer);
 }
 
 static void on_trace(void *host, uint32_t event, uint64_t a, uint64_t b)
@@ -119,10 +104,7 @@ static void on_trace(void *host, uint32_t event, uint64_t a, uint64_t b)
 	};
 	struct path *p = host;
 
-	p->stats.guest_errors++;
-	log_limited(&p->rate, LOG_WARNING, p->cfg.where,
-		    "guest error: %s (%llu, %llu)", text[event],
-		    (unsigned long long)a, (unsigned long long)b);
+	peer_error(&p->peer, text[event], a, b);
 }
 
 static const struct scsi_back_ops engine_ops = {
@@ -135,49 +117,23 @@ static const struct scsi_back_ops engine_ops = {
 
 /* ---- moving data ---- */
 
-/*
- * A batch of copies in one direction. Elements remember their slot so that a
- * failed one fails only its own command.
- */
-struct batch {
-	struct path *p;
-	bool to_guest;
-	unsigned n;
-};
-
-static void batch_flush(struct batch *b)
-{
-	struct path *p = b->p;
-	unsigned i;
-
-	if (b->n == 0)
-		return;
-	p->cfg.host->copy(p->link, p->copy, b->n, b->to_guest);
-	p->stats.copies += b->n;
-	for (i = 0; i < b->n; i++)
-		if (!p->copy[i].ok)
-			p->owner[i]->cmd.host = WIRE_SCSI_HOST_ERROR;
-	b->n = 0;
-}
-
-/* Add the first LEN bytes of the segments of S. */
-static void batch_add(struct batch *b, struct slot *s, uint32_t len)
+/* Copy the first LEN bytes of the segments of S. */
+static void copy(struct path *p, struct slot *s, bool to_guest, uint32_t len)
 {
 	uint32_t i, n, at = 0;
 
 	for (i = 0; i < s->nsegs && at < len; i++) {
+		struct host_copy piece = {
+			.gref = s->segs[i].gref,
+			.offset = s->segs[i].offset,
+			.local = s->data + at,
+		};
+
 		n = s->segs[i].length;
 		if (n > len - at)
 			n = len - at;
-		if (b->n == HOST_COPY_MAX)
-			batch_flush(b);
-		b->p->owner[b->n] = s;
-		b->p->copy[b->n++] = (struct host_copy){
-			.gref = s->segs[i].gref,
-			.offset = s->segs[i].offset,
-			.len = (uint16_t)n,
-			.local = s->data + at,
-		};
+		piece.len = (uint16_t)n;
+		peer_copy(&p->peer, to_guest, &piece, &s->lost);
 		at += n;
 	}
 }
@@ -201,6 +157,8 @@ static void complete(struct path *p, struct slot *s)
 	const struct scsi_task *t = &s->cmd.task;
 	struct scsi_back_result res = {.host = s->cmd.host};
 
+	if (s->lost) /* its data could not be had, or given */
+		res.host = WIRE_SCSI_HOST_ERROR;
 	if (s->tl) {
 		s->tl->inflight--;
 		s->tl = NULL;
@@ -210,26 +168,26 @@ static void complete(struct path *p, struct slot *s)
 		res.sense = t->sense;
 		res.sense_len = t->sense_len;
 		res.residual = t->residual;
-		count(&p->stats, &s->cmd);
+		count(&p->peer.stats, &s->cmd);
 	} else {
 		res.residual = s->len;
 	}
-	p->stats.responses++;
-	p->untold++;
+	p->peer.stats.responses++;
+	p->peer.untold++;
 	scsi_back_complete(p->engine, s->tag, &res);
 }
 
 static bool finish(struct path *p)
 {
 	struct slot *s, *next, *first = slots_take_all(&p->finished);
-	struct batch b = {.p = p, .to_guest = true};
 
 	if (!first)
 		return false;
 	for (s = first; s; s = s->next)
-		if (s->cmd.host == WIRE_SCSI_HOST_OK && s->cmd.task.in_len)
-			batch_add(&b, s, s->cmd.task.in_len);
-	batch_flush(&b);
+		if (!s->lost && s->cmd.host == WIRE_SCSI_HOST_OK &&
+		    s->cmd.task.in_len)
+			copy(p, s, true, s->cmd.task.in_len);
+	peer_copy_end(&p->peer);
 	for (s = first; s; s = next) {
 		next = s->next;
 		complete(p, s);
@@ -242,7 +200,7 @@ static void execute(struct path *p, struct slot *s)
 {
 	struct target_lun *tl;
 
-	if (s->cmd.host != WIRE_SCSI_HOST_OK) { /* its data could not be had */
+	if (s->lost) {
 		cmd_done(&s->cmd);
 		return;
 	}
@@ -267,16 +225,16 @@ static void execute(struct path *p, struct slot *s)
 static bool begin(struct path *p)
 {
 	struct slot *s, *next, *first = slots_take_all(&p->fresh);
-	struct batch b = {.p = p, .to_guest = false};
 
 	if (!first)
 		return false;
 	for (s = first; s; s = s->next) {
 		s->cmd.host = WIRE_SCSI_HOST_OK;
+		s->lost = false;
 		if (s->cmd.task.out_len)
-			batch_add(&b, s, s->cmd.task.out_len);
+			copy(p, s, false, s->cmd.task.out_len);
 	}
-	batch_flush(&b);
+	peer_copy_end(&p->peer);
 	for (s = first; s; s = next) {
 		next = s->next;
 		execute(p, s);
@@ -305,27 +263,20 @@ static int arena_new(struct path *p)
 	return 0;
 }
 
-static void on_event(void *ctx)
-{
-	(void)ctx; /* having woken is all: each turn looks at the ring */
-}
-
-void path_init(struct path *p, const struct path_cfg *cfg)
+void path_init(struct path *p, const struct peer_cfg *cfg)
 {
 	memset(p, 0, sizeof(*p));
-	p->cfg = *cfg;
+	peer_init(&p->peer, cfg);
 	slots_init(&p->fresh);
 	slots_init(&p->finished);
 }
 
 static void ring_free(struct path *p)
 {
-	if (p->link)
-		p->cfg.host->close(p->link);
+	peer_close(&p->peer);
 	if (p->arena)
 		munmap(p->arena, p->arena_len);
 	free(p->engine_mem);
-	p->link = NULL;
 	p->arena = NULL;
 	p->engine = NULL;
 	p->engine_mem = NULL;
@@ -334,10 +285,6 @@ static void ring_free(struct path *p)
 int path_open(struct path *p, uint32_t gref, uint32_t port, uint32_t segs_max,
 	      const char **why)
 {
-	const struct host_ring ring = {.domid = p->cfg.domid,
-				       .port = port,
-				       .pages = 1,
-				       .gref = {gref}};
 	size_t len = scsi_back_size(segs_max);
 	void *page;
 	int rc;
@@ -351,7 +298,7 @@ int path_open(struct path *p, uint32_t gref, uint32_t port, uint32_t segs_max,
 	rc = p->engine_mem ? arena_new(p) : -ENOMEM;
 	if (rc < 0)
 		goto fail;
-	rc = p->cfg.host->open(&p->link, p->cfg.place, &ring, &page, why);
+	rc = peer_open(&p->peer, port, &gref, 1, &page, why);
 	if (rc < 0)
 		goto fail;
 	*why = "feature-sg-grant is out of range";
@@ -359,9 +306,6 @@ int path_open(struct path *p, uint32_t gref, uint32_t port, uint32_t segs_max,
 	if (scsi_back_init(&p->engine, p->engine_mem, len, segs_max, page, 0, 0,
 			   &engine_ops, p) < 0)
 		goto fail;
-	p->broken = false;
-	p->closing = false;
-	p->cfg.host->listen(p->link, p->cfg.uring, on_event, p);
 	return 0;
 
 fail:
@@ -372,16 +316,15 @@ fail:
 void path_close(struct path *p)
 {
 	scsi_back_close(p->engine);
-	p->closing = true;
+	p->peer.closing = true;
 }
 
 bool path_closed(struct path *p)
 {
-	if (!p->closing || scsi_back_inflight(p->engine) != 0)
+	if (!p->peer.closing || scsi_back_inflight(p->engine) != 0)
 		return false;
 	scsi_back_flush(p->engine);
 	ring_free(p);
-	p->closing = false;
 	return true;
 }
 
@@ -411,7 +354,7 @@ bool path_turn(struct path *p)
 	busy = finish(p);
 	taken = scsi_back_poll(p->engine, SCSI_BACK_TAGS);
 	if (taken < 0)
-		p->broken = true;
+		p->peer.broken = true;
 	busy |= taken > 0;
 	busy |= begin(p);
 	path_tell_some(p);
@@ -422,32 +365,13 @@ void path_tell(struct path *p)
 {
 	if (p->engine)
 		scsi_back_flush(p->engine);
-	p->untold = 0;
+	peer_told(&p->peer);
 }
 
 void path_tell_some(struct path *p)
 {
-	uint32_t depth = scsi_back_inflight(p->engine) + p->untold;
-	uint64_t now;
-
-	if (depth > p->depth)
-		p->depth = depth;
-	if (p->untold == 0)
-		return;
-	if (p->cfg.eager && 2 * p->untold >= p->depth) {
+	if (peer_tell_now(&p->peer, scsi_back_inflight(p->engine)))
 		path_tell(p);
-	} else {
-		now = p->cfg.now_ns(p->cfg.ctx);
-		if (p->untold_since == 0) {
-			p->untold_since = now;
-		} else if (now - p->untold_since > p->cfg.hold_ns) {
-			/* it keeps fewer in flight than it did */
-			p->depth = depth;
-			path_tell(p);
-		}
-	}
-	if (p->untold == 0)
-		p->untold_since = 0;
 }
 
 bool path_has_work(const struct path *p)
@@ -460,7 +384,7 @@ bool path_rest(struct path *p)
 	path_tell(p);
 	if (p->engine && scsi_back_arm(p->engine))
 		return false;
-	if (p->engine && !p->broken)
-		p->cfg.host->rearm(p->link, p->cfg.uring);
+	if (p->engine && !p->peer.broken)
+		peer_rearm(&p->peer);
 	return true;
 }

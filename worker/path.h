@@ -19,10 +19,8 @@
 #define WORKER_PATH_H
 
 #include "core/scsi_back.h"
-#include "host/host.h"
-#include "host/log.h"
 #include "lun/lun.h"
-#include "worker/proto.h"
+#include "worker/peer.h"
 #include "worker/target.h"
 
 struct path;
@@ -34,6 +32,7 @@ struct slot {
 	struct slot *next; /* in fresh or finished */
 	uint16_t tag;
 	bool reset;
+	bool lost;	       /* a copy of its data failed */
 	struct target_lun *tl; /* NULL: answered by the target itself */
 	struct scsi_addr addr;
 	const struct wire_scsi_seg *segs; /* the engine's, until completed */
@@ -46,48 +45,21 @@ struct slots {
 	struct slot *first, **last;
 };
 
-/* What a path is made of; all of it stays valid while the path is used. */
-struct path_cfg {
-	const struct host_ops *host;
-	const char *place;   /* of the host, for its open() */
-	struct uring *uring; /* for the host's events */
-	uint32_t domid;
-	const struct log_where *where; /* guest errors are logged there */
-	uint64_t (*now_ns)(void *ctx); /* any clock that does not go back */
-	void *ctx;
-	/* How long a response may wait for others to be told with. */
-	uint64_t hold_ns;
-	/* The guest runs beside us: tell it as soon as half of what it keeps
-	 * in flight has been answered. */
-	bool eager;
-};
-
 struct path {
-	struct path_cfg cfg;
+	struct peer peer;
 	struct target target;
-	struct proto_stats stats;
-	struct log_rate rate;
 	/* the ring, while it is open */
-	struct host_link *link;
 	struct scsi_back *engine;
 	void *engine_mem;
-	bool broken;  /* the guest has broken the ring's contract */
-	bool closing; /* no more requests are taken */
 	uint32_t segs_max;
 	uint8_t *arena; /* of all slots' data */
 	size_t arena_len;
 	struct slot slot[SCSI_BACK_TAGS];
 	struct slots fresh, finished;
-	struct host_copy copy[HOST_COPY_MAX];
-	struct slot *owner[HOST_COPY_MAX]; /* whose piece copy[i] is */
-	/* events for the guest */
-	uint32_t untold; /* responses since the guest was last notified */
-	uint32_t depth;	 /* the most it kept in flight lately */
-	uint64_t untold_since;
 };
 
 /* Make a path without a ring and without LUNs in P. */
-void path_init(struct path *p, const struct path_cfg *cfg);
+void path_init(struct path *p, const struct peer_cfg *cfg);
 
 /*
  * Connect the ring that the guest granted as GREF, with its event channel PORT;
@@ -110,7 +82,7 @@ bool path_lun_gone(struct path *p, bool all, uint32_t *cookie);
 
 /*
  * One turn: finish, poll, begin. True when there was something to do. Sets
- * p->broken when the ring is.
+ * p->peer.broken when the ring is.
  */
 bool path_turn(struct path *p);
 

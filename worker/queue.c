@@ -86,7 +86,7 @@ static bool turn(struct queue *q)
 		busy = true;
 	}
 	busy |= path_turn(&q->path);
-	if (q->path.broken)
+	if (q->path.peer.broken)
 		ring_broke(q);
 	queue_settle(q);
 	return busy;
@@ -163,7 +163,7 @@ static void sleep_on(struct queue *q)
 		return;
 	before = now_ns();
 	uring_submit(&q->uring, true);
-	q->path.stats.wakeups++;
+	q->path.peer.stats.wakeups++;
 	adapt(q, now_ns() - before);
 }
 
@@ -181,8 +181,8 @@ static void *queue_main(void *arg)
 	if (q->start_rc < 0)
 		return NULL;
 	q->poll_max = poll_max();
-	q->path.cfg.eager = q->poll_max > 0;
-	q->path.cfg.hold_ns =
+	q->path.peer.cfg.eager = q->poll_max > 0;
+	q->path.peer.cfg.hold_ns =
 		(q->poll_max ? q->poll_max : POLL_LIMIT_NS) / HOLD_PART;
 	mailbox_listen(&q->mail, &q->uring);
 	while (!(q->forget && !q->path.engine && q->path.target.count == 0))
@@ -200,7 +200,7 @@ int queue_start(struct queue **out, const struct host_ops *host,
 		int control_fd)
 {
 	struct queue *q = calloc(1, sizeof(*q));
-	struct path_cfg cfg = {
+	struct peer_cfg cfg = {
 		.host = host,
 		.place = place,
 		.domid = domid,

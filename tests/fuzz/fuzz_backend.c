@@ -278,7 +278,7 @@ static void request(void)
 	uint8_t what = fuzz_u8(w.in);
 
 	/* an answer that is not seen yet is not written over */
-	if (w.prod - w.seen >= SLOTS || w.path.broken)
+	if (w.prod - w.seen >= SLOTS || w.path.peer.broken)
 		return;
 	memset(req, 0, sizeof(*req));
 	req->rqid = (uint16_t)fuzz_below(w.in, RQIDS);
@@ -426,7 +426,7 @@ static void good_read(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct log_where where;
-	const struct path_cfg cfg = {
+	const struct peer_cfg cfg = {
 		.host = &host, .now_ns = now, .where = &where, .hold_ns = 5000};
 	static uint8_t *page, *ring;
 	struct fuzz_in in = {data, size};
@@ -451,7 +451,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		lun_add(i);
 	while (in.left && w.prod == w.ring->req_prod)
 		step();
-	if (w.prod == w.ring->req_prod && !w.path.broken) {
+	if (w.prod == w.ring->req_prod && !w.path.peer.broken) {
 		quiet();
 		FUZZ_CHECK(w.seen == w.prod);
 		good_read();
