@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * xenpv-worker: the data plane of one guest. Started by xenpvd, never by hand.
- * This thread reads what control asks and hands it to the thread of the
- * controller it is about.
+ * This thread reads what control asks and hands it to the thread of the queue
+ * it is about.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -17,44 +17,53 @@
 #include "worker/proto.h"
 #include "worker/queue.h"
 
-#define QUEUES_MAX 64
+#define QUEUES_MAX 256
 
 struct worker {
 	uint32_t domid;
 	const struct host_ops *host;
 	const char *place; /* of the host: what follows the colon in --host */
 	struct {
-		uint32_t controller;
+		struct queue_id id;
 		struct queue *queue;
-		bool leaving; /* PROTO_SCSI_FORGET was given to it */
+		bool leaving; /* it was told to end */
 	} at[QUEUES_MAX];
 	unsigned count;
 };
 
 static const struct host_ops *const hosts[] = {&host_xen, &host_local, NULL};
 
-/* Index of the queue of CONTROLLER, or -1. */
-static int find(const struct worker *w, uint32_t controller)
+static struct queue_id id_of(const struct proto_msg *msg)
+{
+	return (struct queue_id){.class = msg->class,
+				 .queue = msg->queue,
+				 .controller = msg->controller};
+}
+
+/* Index of queue ID, or -1. */
+static int find(const struct worker *w, const struct queue_id *id)
 {
 	unsigned i;
 
 	for (i = 0; i < w->count; i++)
-		if (w->at[i].controller == controller && !w->at[i].leaving)
+		if (w->at[i].id.controller == id->controller &&
+		    w->at[i].id.class == id->class &&
+		    w->at[i].id.queue == id->queue && !w->at[i].leaving)
 			return (int)i;
 	return -1;
 }
 
-static int start(struct worker *w, uint32_t controller)
+static int start(struct worker *w, const struct queue_id *id)
 {
 	struct queue *q;
 	int rc;
 
 	if (w->count == QUEUES_MAX)
 		return -ENOSPC;
-	rc = queue_start(&q, w->host, w->place, w->domid, controller, PROTO_FD);
+	rc = queue_start(&q, w->host, w->place, w->domid, id, PROTO_FD);
 	if (rc < 0)
 		return rc;
-	w->at[w->count].controller = controller;
+	w->at[w->count].id = *id;
 	w->at[w->count].queue = q;
 	w->at[w->count].leaving = false;
 	return (int)w->count++;
@@ -62,8 +71,8 @@ static int start(struct worker *w, uint32_t controller)
 
 /*
  * Free the queues whose threads have ended; wait for those that are about to
- * if WAIT. A thread that was told to forget its controller ends when its
- * storage has finished, and must not keep the others waiting for that.
+ * if WAIT. A thread that was told to end does so when its storage
+ * has finished, and must not keep the others waiting for that.
  */
 static void sweep(struct worker *w, bool wait)
 {
@@ -83,6 +92,8 @@ static void refuse(const struct proto_msg *msg, int rc, const char *text)
 		.type = PROTO_REPLY,
 		.cookie = msg->cookie,
 		.controller = msg->controller,
+		.class = msg->class,
+		.queue = msg->queue,
 		.rc = rc,
 	};
 
@@ -93,6 +104,7 @@ static void refuse(const struct proto_msg *msg, int rc, const char *text)
 static void handle(struct worker *w, const struct proto_msg *msg,
 		   const int *fds, int nfds)
 {
+	const struct queue_id id = id_of(msg);
 	int i;
 
 	sweep(w, false);
@@ -101,10 +113,9 @@ static void handle(struct worker *w, const struct proto_msg *msg,
 		refuse(msg, 0, "");
 		return;
 	}
-	i = find(w, msg->controller);
-	if (i < 0 &&
-	    (msg->type == PROTO_SCSI_OPEN || msg->type == PROTO_LUN_ADD)) {
-		i = start(w, msg->controller);
+	i = find(w, &id);
+	if (i < 0 && queue_begins(msg)) {
+		i = start(w, &id);
 		if (i < 0) {
 			refuse(msg, i, "its thread cannot be started");
 			goto close_fds;
@@ -112,12 +123,11 @@ static void handle(struct worker *w, const struct proto_msg *msg,
 	}
 	if (i < 0) {
 		/* what is not there is closed and forgotten already */
-		refuse(msg, msg->type == PROTO_LUN_DEL ? -ENOENT : 0,
-		       "no such controller");
+		refuse(msg, queue_absent(msg), "no such controller or queue");
 		goto close_fds;
 	}
+	w->at[i].leaving = queue_ends(w->at[i].queue, msg);
 	queue_post(w->at[i].queue, msg, fds, nfds);
-	w->at[i].leaving = msg->type == PROTO_SCSI_FORGET;
 	return;
 
 close_fds:
@@ -155,12 +165,11 @@ static int serve(struct worker *w)
  */
 static void finish(struct worker *w)
 {
-	struct proto_msg msg = {.type = PROTO_SCSI_FORGET};
 	unsigned i;
 
 	for (i = 0; i < w->count; i++) {
 		if (!w->at[i].leaving)
-			queue_post(w->at[i].queue, &msg, NULL, 0);
+			queue_end(w->at[i].queue);
 		w->at[i].leaving = true;
 	}
 	sweep(w, true);

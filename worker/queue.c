@@ -2,7 +2,7 @@
 /*
  * Theory of operation. The thread turns in a loop; each turn handles
  * everything that is there as one batch: storage completions end commands, and
- * the path (worker/path.h) takes requests and gives answers.
+ * the path (worker/path.h, worker/blk_path.h) takes requests and gives answers.
  *
  * When a turn has found nothing the thread looks for work for a while, asks the
  * guest for an event, submits all queued I/O and sleeps in one system call.
@@ -55,7 +55,7 @@ static uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-static uint64_t path_now(void *ctx)
+static uint64_t peer_now(void *ctx)
 {
 	(void)ctx;
 	return now_ns();
@@ -64,15 +64,14 @@ static uint64_t path_now(void *ctx)
 /* Tell control, once for each ring. */
 static void ring_broke(struct queue *q)
 {
-	struct proto_msg msg = {.type = PROTO_BROKEN,
-				.controller = q->controller};
+	struct proto_msg msg = {.type = PROTO_BROKEN};
 
 	if (q->broken_told)
 		return;
 	q->broken_told = true;
 	snprintf(msg.text, sizeof(msg.text),
 		 "the guest wrote a request index that cannot be");
-	(void)proto_send(q->control_fd, &msg, NULL, 0);
+	queue_send(q, &msg);
 }
 
 /* One turn. True when there was something to do. */
@@ -85,10 +84,10 @@ static bool turn(struct queue *q)
 		queue_orders(q);
 		busy = true;
 	}
-	busy |= path_turn(&q->path);
-	if (q->path.peer.broken)
+	busy |= q->class->turn(q);
+	if (q->peer->broken)
 		ring_broke(q);
-	queue_settle(q);
+	q->class->settle(q);
 	return busy;
 }
 
@@ -99,13 +98,12 @@ static bool look(struct queue *q)
 {
 	uint64_t end;
 
-	if (q->poll_ns == 0 || !q->path.engine)
+	if (q->poll_ns == 0 || !q->peer->link)
 		return false;
 	end = now_ns() + q->poll_ns;
 	do {
-		if (uring_ready(&q->uring) || path_has_work(&q->path))
+		if (uring_ready(&q->uring) || q->class->look(q))
 			return true;
-		path_tell_some(&q->path);
 	} while (now_ns() < end);
 	return false;
 }
@@ -159,65 +157,108 @@ static void sleep_on(struct queue *q)
 		return;
 	if (look(q))
 		return;
-	if (!path_rest(&q->path))
+	if (!q->class->rest(q))
 		return;
 	before = now_ns();
 	uring_submit(&q->uring, true);
-	q->path.peer.stats.wakeups++;
+	q->peer->stats.wakeups++;
 	adapt(q, now_ns() - before);
+}
+
+/* Without slashes: the kernel names the interrupt after the thread. */
+static void name_thread(const struct queue *q)
+{
+	char name[16], *p;
+
+	snprintf(name, sizeof(name), "%.15s", q->name);
+	while ((p = strchr(name, '/')))
+		*p = '-';
+	pthread_setname_np(pthread_self(), name);
 }
 
 static void *queue_main(void *arg)
 {
 	struct queue *q = arg;
-	char name[16];
 
-	/* Without a slash: the kernel names the interrupt after the thread. */
-	snprintf(name, sizeof(name), "scsi-%u", q->controller);
-	pthread_setname_np(pthread_self(), name);
+	name_thread(q);
 	/* Here and not in queue_start(): the ring belongs to this thread. */
 	q->start_rc = uring_init(&q->uring, URING_ENTRIES);
 	sem_post(&q->started);
 	if (q->start_rc < 0)
 		return NULL;
 	q->poll_max = poll_max();
-	q->path.peer.cfg.eager = q->poll_max > 0;
-	q->path.peer.cfg.hold_ns =
+	q->peer->cfg.eager = q->poll_max > 0;
+	q->peer->cfg.hold_ns =
 		(q->poll_max ? q->poll_max : POLL_LIMIT_NS) / HOLD_PART;
 	mailbox_listen(&q->mail, &q->uring);
-	while (!(q->forget && !q->path.engine && q->path.target.count == 0))
+	while (!q->over)
 		if (!turn(q))
 			sleep_on(q);
-	queue_forgotten(q);
 	uring_fini(&q->uring);
 	return NULL;
 }
 
 /* ---- for other threads ---- */
 
+static const struct queue_class *const classes[] = {
+	[PROTO_CLASS_SCSI] = &queue_scsi,
+};
+
+static const struct queue_class *class_of(uint16_t class)
+{
+	return class < XPV_ARRAY_SIZE(classes) ? classes[class] : NULL;
+}
+
+static bool in(uint32_t set, uint32_t type)
+{
+	return type < 32 && (set & 1u << type);
+}
+
+bool queue_begins(const struct proto_msg *msg)
+{
+	const struct queue_class *class = class_of(msg->class);
+
+	return class && in(class->opens, msg->type);
+}
+
+bool queue_ends(const struct queue *q, const struct proto_msg *msg)
+{
+	return msg->type == q->class->ends;
+}
+
+int queue_absent(const struct proto_msg *msg)
+{
+	const struct queue_class *class = class_of(msg->class);
+
+	if (!class)
+		return -EPROTO;
+	return in(class->gone, msg->type) ? 0 : -ENOENT;
+}
+
 int queue_start(struct queue **out, const struct host_ops *host,
-		const char *place, uint32_t domid, uint32_t controller,
+		const char *place, uint32_t domid, const struct queue_id *id,
 		int control_fd)
 {
-	struct queue *q = calloc(1, sizeof(*q));
+	const struct queue_class *class = class_of(id->class);
+	struct queue *q = class ? calloc(1, class->size) : NULL;
 	struct peer_cfg cfg = {
 		.host = host,
 		.place = place,
 		.domid = domid,
-		.now_ns = path_now,
+		.now_ns = peer_now,
 	};
 	int rc;
 
 	if (!q)
 		return -ENOMEM;
-	q->controller = controller;
+	q->class = class;
+	q->id = *id;
 	q->control_fd = control_fd;
-	snprintf(q->name, sizeof(q->name), "scsi/%u", controller);
 	q->where =
 		(struct log_where){.guest = true, .dom = domid, .dev = q->name};
 	cfg.uring = &q->uring;
 	cfg.where = &q->where;
-	path_init(&q->path, &cfg);
+	class->init(q, &cfg);
 	sem_init(&q->started, 0, 0);
 	rc = mailbox_init(&q->mail);
 	if (rc < 0)
@@ -246,6 +287,13 @@ void queue_post(struct queue *q, const struct proto_msg *msg, const int *fds,
 		int nfds)
 {
 	mailbox_put(&q->mail, msg, fds, nfds);
+}
+
+void queue_end(struct queue *q)
+{
+	const struct proto_msg msg = {.type = q->class->ends};
+
+	mailbox_put(&q->mail, &msg, NULL, 0);
 }
 
 bool queue_join(struct queue *q, bool wait)

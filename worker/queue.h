@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One controller's queue: a thread with its own io_uring, which owns the ring,
- * the event channel, the buffers and the LUNs of that controller and shares
+ * A queue: a thread with its own io_uring, which owns one ring with all that is
+ * behind it (of a controller its LUNs, of a disk its storage) and shares
  * nothing with other threads. Others give it messages; it answers them to
  * control by itself.
  *
  *     sleep -> events, completions -> data to the guest, responses
- *                -> new requests -> data from the guest -> LUNs -> sleep
+ *                -> new requests -> data from the guest -> storage -> sleep
  */
 #ifndef WORKER_QUEUE_H
 #define WORKER_QUEUE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "host/host.h"
@@ -18,13 +19,29 @@
 
 struct queue;
 
+/* Whose queue it is, as in struct proto_msg. */
+struct queue_id {
+	uint16_t class; /* enum proto_class */
+	uint16_t queue;
+	uint32_t controller;
+};
+
 /*
- * Start the thread of CONTROLLER of guest DOMID on HOST at PLACE (see
+ * What MSG means to a queue. To one that is not there: does it begin with it?
+ * Else MSG is answered with queue_absent(): 0 or a negative errno. To Q, which
+ * is there: does it end after it?
+ */
+bool queue_begins(const struct proto_msg *msg);
+int queue_absent(const struct proto_msg *msg);
+bool queue_ends(const struct queue *q, const struct proto_msg *msg);
+
+/*
+ * Start the thread of queue ID of guest DOMID on HOST at PLACE (see
  * host_ops.open; must stay valid). Replies go to CONTROL_FD, which stays open
  * until queue_join(). Negative errno on failure.
  */
 int queue_start(struct queue **out, const struct host_ops *host,
-		const char *place, uint32_t domid, uint32_t controller,
+		const char *place, uint32_t domid, const struct queue_id *id,
 		int control_fd);
 
 /*
@@ -34,10 +51,13 @@ int queue_start(struct queue **out, const struct host_ops *host,
 void queue_post(struct queue *q, const struct proto_msg *msg, const int *fds,
 		int nfds);
 
+/* Let it end, as the message for that does. From any thread. */
+void queue_end(struct queue *q);
+
 /*
- * Free the queue if its thread has ended, which it does after
- * PROTO_SCSI_FORGET when nothing is in flight any more; wait for that if WAIT.
- * False when it has not ended yet.
+ * Free the queue if its thread has ended, which it does after the message for
+ * that when nothing is in flight any more; wait for that if WAIT. False when it
+ * has not ended yet.
  */
 bool queue_join(struct queue *q, bool wait);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The inside of a queue, for worker/queue.c (the loop) and worker/orders.c
- * (what control asks for).
+ * The inside of a queue: for worker/queue.c (the loop), worker/orders.c (what
+ * control asks), and the classes, one file each (worker/queue_scsi.c,
+ * worker/queue_blk.c).
  */
 #ifndef WORKER_QUEUE_IMPL_H
 #define WORKER_QUEUE_IMPL_H
@@ -11,15 +12,57 @@
 
 #include "host/log.h"
 #include "worker/mailbox.h"
-#include "worker/path.h"
+#include "worker/peer.h"
 #include "worker/queue.h"
 
+/*
+ * What differs between classes of queues. Each file of one ends in one of
+ * these, and worker/queue.c lists them. All run in the queue's thread but init.
+ */
+struct queue_class {
+	size_t size; /* of its own struct, which begins with a struct queue */
+
+	/* What a message does to a queue that is not there; bits 1 << type. */
+	uint32_t opens; /* it is started */
+	uint32_t gone;	/* answered with 0; all others with -ENOENT */
+	uint32_t ends;	/* type after which it ends */
+
+	/* Write q->name, make q->peer with CFG. */
+	void (*init)(struct queue *q, const struct peer_cfg *cfg);
+
+	/* Do what M asks for, and see that it is answered. Descriptors that
+	 * stay in M are closed by the caller. */
+	void (*order)(struct queue *q, struct mail *m);
+
+	/* Add to ST what the peer does not count: inflight, luns. */
+	void (*count)(const struct queue *q, struct proto_stats *st);
+
+	/* One turn of the data path; true when there was something to do. */
+	bool (*turn)(struct queue *q);
+
+	/* After a turn or orders: do what was waiting for the end of commands.
+	 * Sets q->over when the queue is to end. */
+	void (*settle)(struct queue *q);
+
+	/* The ring is open, and the thread looks for work: is there some for a
+	 * turn? If not, notify the guest if that has waited long enough. */
+	bool (*look)(struct queue *q);
+
+	/* Before sleeping: notify, ask the guest for an event. False when there
+	 * is work already. */
+	bool (*rest)(struct queue *q);
+};
+
+extern const struct queue_class queue_scsi;
+
+/* Every class's struct starts with this. */
 struct queue {
 	/* set at the start */
-	uint32_t controller;
+	const struct queue_class *class;
+	struct queue_id id;
 	int control_fd;
 	pthread_t thread;
-	char name[16]; /* "scsi/0" */
+	char name[32]; /* "scsi/0" */
 	struct log_where where;
 	sem_t started;
 	int start_rc;
@@ -27,10 +70,9 @@ struct queue {
 	struct mailbox mail;
 	/* the thread's own */
 	struct uring uring;
-	struct path path;
-	bool forget; /* end when the ring is closed */
-	uint32_t forget_cookie, close_cookie;
-	bool broken_told;
+	struct peer *peer;
+	bool over;	  /* the thread ends */
+	bool broken_told; /* of this ring; cleared when another is opened */
 	/* polling before sleep */
 	uint64_t poll_ns, poll_max;
 };
@@ -38,10 +80,10 @@ struct queue {
 /* Handle what is in the mailbox. */
 void queue_orders(struct queue *q);
 
-/* After commands have ended: do what was waiting for that. */
-void queue_settle(struct queue *q);
+/* Send control MSG, filled in with whose it is. */
+void queue_send(struct queue *q, struct proto_msg *msg);
 
-/* The thread ends: answer the PROTO_SCSI_FORGET that made it. */
-void queue_forgotten(struct queue *q);
+/* Answer the message with COOKIE. TEXT may be NULL. */
+void queue_reply(struct queue *q, uint32_t cookie, int rc, const char *text);
 
 #endif

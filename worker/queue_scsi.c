@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A controller's queue: its ring and its LUNs (worker/path), and what control
+ * asks of it: connect and disconnect the ring, add and remove LUNs.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "worker/path.h"
+#include "worker/queue_impl.h"
+
+/*
+ * MAXIMUM TRANSFER LENGTH, bytes. The stock Linux frontend has 128 segments
+ * and lets the block layer fill 127 pages, but counts a page more for every
+ * piece of a buffer that begins inside a page: a large write of a file system
+ * with small blocks then fails in the guest ("Unable to map request_buffer"),
+ * and its data is lost. With half of the pages each may cost two.
+ */
+#define TRANSFER_MAX (64 * WIRE_PAGE_SIZE)
+
+struct scsi_queue {
+	struct queue queue;
+	struct path path;
+	bool forget; /* end when the ring is closed and no LUN is left */
+	uint32_t forget_cookie, close_cookie;
+};
+
+static struct scsi_queue *scsi_of(struct queue *q)
+{
+	return (struct scsi_queue *)q;
+}
+
+static struct scsi_addr addr_of(const struct proto_msg *msg)
+{
+	struct scsi_addr a = {
+		.channel = msg->addr.channel,
+		.id = msg->addr.target,
+		.lun = msg->addr.lun,
+	};
+
+	return a;
+}
+
+/* ---- the ring ---- */
+
+static void ring_open(struct scsi_queue *s, const struct proto_msg *msg)
+{
+	const struct proto_ring *ring = &msg->u.ring;
+	const char *why;
+	int rc = path_open(&s->path, ring->gref, ring->port, ring->segs_max,
+			   &why);
+
+	if (rc == 0)
+		s->queue.broken_told = false;
+	queue_reply(&s->queue, msg->cookie, rc, rc < 0 ? why : NULL);
+}
+
+static void ring_close(struct scsi_queue *s, uint32_t cookie)
+{
+	if (!s->path.engine || s->path.peer.closing) {
+		queue_reply(&s->queue, cookie, s->path.engine ? -EBUSY : 0,
+			    NULL);
+		return;
+	}
+	path_close(&s->path);
+	s->close_cookie = cookie;
+}
+
+/* ---- LUNs ---- */
+
+static int lun_open(struct scsi_queue *s, const struct proto_lun *p, int fd,
+		    int state_fd, struct lun **out, const char **why)
+{
+	const struct lun_type *type = lun_find(p->kind);
+	struct lun_cfg cfg = {
+		.storage = storage_find(p->storage),
+		.storage_args = p->args,
+		.fd = fd,
+		.state_fd = state_fd,
+		.size = p->size,
+		.block_size = p->block_size,
+		.phys_size = p->phys_size,
+		.discard_granularity = p->discard_granularity,
+		.max_transfer = TRANSFER_MAX,
+		.read_only = p->flags & PROTO_LUN_READ_ONLY,
+		.discard = p->flags & PROTO_LUN_DISCARD,
+		.zero = p->flags & PROTO_LUN_ZERO,
+		.rotational = p->flags & PROTO_LUN_ROTATIONAL,
+		.shared = p->flags & PROTO_LUN_SHARED,
+		.naa = p->naa,
+		.initiator = p->initiator,
+		.serial = p->serial,
+		.product = p->product,
+	};
+
+	*why = "this worker has no such kind of LUN or storage";
+	if (!type || !cfg.storage)
+		return -EPROTONOSUPPORT;
+	if (cfg.block_size == 0 || cfg.size < cfg.block_size) {
+		*why = "the storage is smaller than a block";
+		return -EINVAL;
+	}
+	*why = "its storage or state file cannot be used";
+	return type->open(out, &cfg, &s->queue.uring);
+}
+
+static void lun_add(struct scsi_queue *s, struct mail *m)
+{
+	const struct proto_lun *p = &m->msg.u.lun;
+	struct scsi_addr addr = addr_of(&m->msg);
+	bool has_fd = strcmp(p->storage, storage_null.name) != 0;
+	const char *why = "its address is taken";
+	struct lun *lun;
+	int at = 0, fd, state_fd, rc = -EEXIST;
+
+	if (target_find(&s->path.target, &addr))
+		goto out;
+	fd = has_fd && m->nfds > 0 ? m->fds[at++] : -1;
+	state_fd = at < m->nfds ? m->fds[at] : -1;
+	rc = lun_open(s, p, fd, state_fd, &lun, &why);
+	if (rc < 0)
+		goto out;
+	m->nfds = 0; /* the LUN's now */
+	why = "no more LUNs fit on this controller";
+	rc = target_add(&s->path.target, &addr, lun);
+	if (rc < 0)
+		lun->type->close(lun);
+	else
+		why = NULL;
+out:
+	queue_reply(&s->queue, m->msg.cookie, rc, why);
+}
+
+static void lun_del(struct scsi_queue *s, const struct proto_msg *msg)
+{
+	struct scsi_addr addr = addr_of(msg);
+	struct target_lun *tl = target_find(&s->path.target, &addr);
+
+	if (!tl || tl->going) {
+		queue_reply(&s->queue, msg->cookie, -ENOENT, "no such LUN");
+		return;
+	}
+	tl->going = true;
+	tl->going_cookie = msg->cookie;
+}
+
+/* ---- the class ---- */
+
+static void forget(struct scsi_queue *s, uint32_t cookie)
+{
+	if (s->path.engine && !s->path.peer.closing)
+		path_close(&s->path);
+	s->forget = true;
+	s->forget_cookie = cookie;
+}
+
+static void scsi_order(struct queue *q, struct mail *m)
+{
+	struct scsi_queue *s = scsi_of(q);
+
+	switch (m->msg.type) {
+	case PROTO_SCSI_OPEN:
+		ring_open(s, &m->msg);
+		break;
+	case PROTO_SCSI_CLOSE:
+		ring_close(s, m->msg.cookie);
+		break;
+	case PROTO_LUN_ADD:
+		lun_add(s, m);
+		break;
+	case PROTO_LUN_DEL:
+		lun_del(s, &m->msg);
+		break;
+	case PROTO_SCSI_FORGET:
+		forget(s, m->msg.cookie);
+		break;
+	default:
+		queue_reply(q, m->msg.cookie, -EPROTO, "unknown message");
+	}
+}
+
+static void scsi_count(const struct queue *q, struct proto_stats *st)
+{
+	const struct scsi_queue *s = (const struct scsi_queue *)q;
+
+	st->luns = s->path.target.count;
+	if (s->path.engine)
+		st->inflight = scsi_back_inflight(s->path.engine);
+}
+
+static bool scsi_turn(struct queue *q)
+{
+	return path_turn(&scsi_of(q)->path);
+}
+
+static void scsi_settle(struct queue *q)
+{
+	struct scsi_queue *s = scsi_of(q);
+	uint32_t cookie;
+
+	if (path_closed(&s->path)) {
+		if (s->close_cookie)
+			queue_reply(q, s->close_cookie, 0, NULL);
+		s->close_cookie = 0;
+	}
+	while (path_lun_gone(&s->path, s->forget && !s->path.engine, &cookie))
+		if (cookie)
+			queue_reply(q, cookie, 0, NULL);
+	if (s->forget && !s->path.engine && s->path.target.count == 0 &&
+	    !q->over) {
+		queue_reply(q, s->forget_cookie, 0, NULL);
+		q->over = true;
+	}
+}
+
+static bool scsi_look(struct queue *q)
+{
+	struct path *p = &scsi_of(q)->path;
+
+	if (path_has_work(p))
+		return true;
+	path_tell_some(p);
+	return false;
+}
+
+static bool scsi_rest(struct queue *q)
+{
+	return path_rest(&scsi_of(q)->path);
+}
+
+static void scsi_init(struct queue *q, const struct peer_cfg *cfg)
+{
+	struct scsi_queue *s = scsi_of(q);
+
+	snprintf(q->name, sizeof(q->name), "scsi/%u", q->id.controller);
+	path_init(&s->path, cfg);
+	q->peer = &s->path.peer;
+}
+
+const struct queue_class queue_scsi = {
+	.size = sizeof(struct scsi_queue),
+	.opens = 1u << PROTO_SCSI_OPEN | 1u << PROTO_LUN_ADD,
+	.gone = 1u << PROTO_SCSI_CLOSE | 1u << PROTO_SCSI_FORGET |
+		1u << PROTO_STATS,
+	.ends = PROTO_SCSI_FORGET,
+	.init = scsi_init,
+	.order = scsi_order,
+	.count = scsi_count,
+	.turn = scsi_turn,
+	.settle = scsi_settle,
+	.look = scsi_look,
+	.rest = scsi_rest,
+};
