@@ -43,10 +43,12 @@ enum proto_type {
 	PROTO_STATS,	   /* control: controller */
 	PROTO_LOG_LEVEL,   /* control: u.level (syslog priority) */
 	PROTO_BLK_OPEN,	   /* control: controller, queue, u.blk, fds[0] storage
-			      (absent for "null"): connect one ring of a disk */
+			      (absent for "null"): connect one ring of a disk;
+			      after a failure, too, PROTO_BLK_CLOSE ends it */
 	PROTO_BLK_CLOSE,   /* control: controller, queue: finish what is in
 			      flight, unmap, unbind, close the storage */
-	PROTO_BLK_RESIZE,  /* control: controller, queue, u.size */
+	PROTO_BLK_RESIZE,  /* control: controller, queue, u.size; -ENOENT when
+			      its ring is not open */
 };
 
 /* Whose controller a message is about; each class has its own numbers. */

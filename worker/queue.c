@@ -202,6 +202,7 @@ static void *queue_main(void *arg)
 
 static const struct queue_class *const classes[] = {
 	[PROTO_CLASS_SCSI] = &queue_scsi,
+	[PROTO_CLASS_BLK] = &queue_blk,
 };
 
 static const struct queue_class *class_of(uint16_t class)

@@ -54,6 +54,7 @@ struct queue_class {
 };
 
 extern const struct queue_class queue_scsi;
+extern const struct queue_class queue_blk;
 
 /* Every class's struct starts with this. */
 struct queue {

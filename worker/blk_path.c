@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "worker/blk_path.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Bytes in flight, a ring: 16 MiB, which is 256 requests of 64 KiB, or the one
+ * largest that can be announced. */
+#define ARENA_PAGES 4096u
+
+_Static_assert(ARENA_PAGES >= BLK_BACK_SEGS_MAX, "the largest request");
+_Static_assert(ARENA_PAGES <= ARENA_PAGES_MAX, "worker/arena");
+
+static void slots_init(struct blk_slots *s)
+{
+	s->first = NULL;
+	s->last = &s->first;
+}
+
+static void slots_put(struct blk_slots *s, struct blk_slot *slot)
+{
+	slot->next = NULL;
+	*s->last = slot;
+	s->last = &slot->next;
+}
+
+static struct blk_slot *slots_take(struct blk_slots *s)
+{
+	struct blk_slot *first = s->first;
+
+	if (first)
+		s->first = first->next;
+	if (!s->first)
+		slots_init(s);
+	return first;
+}
+
+static void io_done(struct storage_io *io)
+{
+	struct blk_slot *s =
+		(struct blk_slot *)((char *)io - offsetof(struct blk_slot, io));
+
+	slots_put(&s->path->finished, s);
+}
+
+/* ---- the engine's downcalls ---- */
+
+static void on_submit(void *host, const struct blk_back_cmd *c)
+{
+	static const enum storage_op what[] = {
+		[BLK_BACK_READ] = STORAGE_READ,
+		[BLK_BACK_WRITE] = STORAGE_WRITE,
+		[BLK_BACK_FLUSH] = STORAGE_FLUSH,
+		[BLK_BACK_DISCARD] = STORAGE_DISCARD,
+	};
+	struct blk_path *p = host;
+	struct blk_slot *s = &p->slot[c->tag];
+
+	s->tag = c->tag;
+	s->lost = false;
+	s->secure = c->secure;
+	s->segs = c->segs;
+	s->nsegs = c->nsegs;
+	s->pages = 0;
+	s->io = (struct storage_io){
+		.what = what[c->act],
+		.fua = c->fua,
+		.offset = c->sector * WIRE_BLK_SECTOR,
+		.len = c->count * WIRE_BLK_SECTOR,
+		.done = io_done,
+	};
+	p->peer.stats.requests++;
+	slots_put(&p->fresh, s);
+}
+
+static void on_fetch(void *host, struct grant_fetch *f, uint32_t n)
+{
+	struct blk_path *p = host;
+
+	peer_fetch(&p->peer, f, n);
+}
+
+static void on_notify(void *host)
+{
+	struct blk_path *p = host;
+
+	peer_notify(&p->peer);
+}
+
+static void on_trace(void *host, uint32_t event, uint64_t a, uint64_t b)
+{
+	static const char *const text[] = {
+		[BLK_BACK_EV_BAD_OP] = "unknown operation",
+		[BLK_BACK_EV_READONLY] = "write to a read-only disk",
+		[BLK_BACK_EV_BAD_SEGS] = "bad number of segments",
+		[BLK_BACK_EV_BAD_SEG] = "segment outside its page",
+		[BLK_BACK_EV_BAD_FETCH] = "segment list cannot be read",
+		[BLK_BACK_EV_BAD_RANGE] = "beyond the end of the disk",
+		[BLK_BACK_EV_UNALIGNED] = "part of a block",
+		[BLK_BACK_EV_BAD_MAP] = "page cannot be mapped",
+		[BLK_BACK_EV_BAD_RING] = "ring index out of range",
+	};
+	struct blk_path *p = host;
+
+	peer_error(&p->peer, text[event], a, b);
+}
+
+/* No map and no unmap: there are no persistent grants. */
+static const struct blk_back_ops engine_ops = {
+	.submit = on_submit,
+	.fetch = on_fetch,
+	.notify = on_notify,
+	.trace = on_trace,
+};
+
+/* ---- moving data ---- */
+
+static bool has_data(const struct blk_slot *s)
+{
+	return s->io.what == STORAGE_READ || s->io.what == STORAGE_WRITE;
+}
+
+/* Copy all segments of S: their lengths make up that of its buffer. */
+static void copy(struct blk_path *p, struct blk_slot *s, bool to_guest)
+{
+	uint8_t *at = s->io.buf;
+	uint32_t i;
+
+	for (i = 0; i < s->nsegs; i++) {
+		const struct host_copy piece = {
+			.gref = s->segs[i].gref,
+			.offset = s->segs[i].offset,
+			.len = s->segs[i].len,
+			.local = at,
+		};
+
+		peer_copy(&p->peer, to_guest, &piece, &s->lost);
+		at += piece.len;
+	}
+}
+
+/* ---- the turn ---- */
+
+static void count(struct proto_stats *st, const struct storage_io *io)
+{
+	if (io->what == STORAGE_READ) {
+		st->read_ops++;
+		st->read_bytes += io->len;
+	} else if (io->what == STORAGE_WRITE) {
+		st->write_ops++;
+		st->write_bytes += io->len;
+	}
+}
+
+/* Tell the engine how S ended. */
+static void complete(struct blk_path *p, struct blk_slot *s)
+{
+	int result = s->lost ? XPV_EIO : s->io.result;
+
+	if (s->pages > 0)
+		arena_put(&p->arena, s->io.buf, s->pages);
+	if (result >= 0)
+		count(&p->peer.stats, &s->io);
+	p->peer.stats.responses++;
+	p->peer.untold++;
+	blk_back_complete(p->engine, s->tag, result);
+}
+
+static bool finish(struct blk_path *p)
+{
+	struct blk_slot *s, *next, *first = p->finished.first;
+
+	if (!first)
+		return false;
+	slots_init(&p->finished);
+	for (s = first; s; s = s->next)
+		if (s->io.what == STORAGE_READ && s->io.result >= 0)
+			copy(p, s, true);
+	peer_copy_end(&p->peer);
+	for (s = first; s; s = next) {
+		next = s->next;
+		complete(p, s);
+	}
+	return true;
+}
+
+/* Memory for the data of S; false when there is none now. */
+static bool room(struct blk_path *p, struct blk_slot *s)
+{
+	uint32_t pages;
+
+	if (!has_data(s))
+		return true;
+	/* at most BLK_BACK_SEGS_MAX: a segment is no more than a page */
+	pages = (uint32_t)((s->io.len + WIRE_PAGE_SIZE - 1) / WIRE_PAGE_SIZE);
+	s->io.buf = arena_get(&p->arena, pages);
+	if (!s->io.buf)
+		return false;
+	s->pages = pages;
+	return true;
+}
+
+static void execute(struct blk_path *p, struct blk_slot *s)
+{
+	if (s->lost) { /* its data could not be had */
+		io_done(&s->io);
+	} else if (s->secure) { /* no storage knows where copies are */
+		s->io.result = XPV_ENOTSUP;
+		io_done(&s->io);
+	} else {
+		p->storage->driver->submit(p->storage, &s->io);
+	}
+}
+
+static bool begin(struct blk_path *p)
+{
+	struct blk_slots now;
+	struct blk_slot *s;
+
+	slots_init(&now);
+	while (p->fresh.first && room(p, p->fresh.first)) {
+		s = slots_take(&p->fresh);
+		if (s->io.what == STORAGE_WRITE)
+			copy(p, s, false);
+		slots_put(&now, s);
+	}
+	if (!now.first)
+		return false;
+	peer_copy_end(&p->peer);
+	while ((s = slots_take(&now)))
+		execute(p, s);
+	return true;
+}
+
+bool blk_path_turn(struct blk_path *p)
+{
+	bool busy;
+	int taken;
+
+	if (!p->engine)
+		return false;
+	busy = finish(p);
+	taken = blk_back_poll(p->engine, BLK_BACK_TAGS_MAX);
+	if (taken < 0)
+		p->peer.broken = true;
+	busy |= taken > 0;
+	busy |= begin(p);
+	blk_path_tell_some(p);
+	return busy || p->finished.first;
+}
+
+/* ---- the ring ---- */
+
+void blk_path_init(struct blk_path *p, const struct peer_cfg *cfg)
+{
+	memset(p, 0, sizeof(*p));
+	peer_init(&p->peer, cfg);
+	slots_init(&p->fresh);
+	slots_init(&p->finished);
+}
+
+static void ring_free(struct blk_path *p)
+{
+	peer_close(&p->peer);
+	arena_fini(&p->arena);
+	free(p->slot);
+	free(p->engine_mem);
+	p->slot = NULL;
+	p->engine = NULL;
+	p->engine_mem = NULL;
+}
+
+static int slots_new(struct blk_path *p, const struct blk_back_cfg *cfg)
+{
+	uint32_t i, n = ring_slots(cfg->pages, blk_abi_slot(cfg->abi));
+
+	p->slot = calloc(n, sizeof(*p->slot));
+	if (!p->slot)
+		return -ENOMEM;
+	for (i = 0; i < n; i++)
+		p->slot[i].path = p;
+	return 0;
+}
+
+int blk_path_open(struct blk_path *p, const struct proto_blk *blk,
+		  struct storage *storage, const char **why)
+{
+	struct blk_back_cfg cfg = {
+		.pages = blk->pages,
+		.abi = (enum blk_abi)blk->abi,
+		.features = blk->features,
+		.indirect_max = blk->indirect_max,
+		.block_size = blk->block_size,
+		.sectors = blk->size / WIRE_BLK_SECTOR,
+	};
+	size_t len;
+	int rc;
+
+	*why = "it is connected already";
+	if (p->engine)
+		return -EBUSY;
+	*why = "no such ring can be served";
+	len = blk_back_size(&cfg);
+	if (len == 0)
+		return -EINVAL;
+	*why = "out of memory";
+	p->engine_mem = aligned_alloc(64, (len + 63) & ~(size_t)63);
+	rc = p->engine_mem ? slots_new(p, &cfg) : -ENOMEM;
+	if (rc == 0)
+		rc = arena_init(&p->arena, ARENA_PAGES);
+	if (rc < 0)
+		goto fail;
+	rc = peer_open(&p->peer, blk->port, blk->gref, blk->pages, &cfg.shared,
+		       why);
+	if (rc < 0)
+		goto fail;
+	*why = "no such ring can be served";
+	rc = -EINVAL;
+	if (blk_back_init(&p->engine, p->engine_mem, len, &cfg, &engine_ops,
+			  p) < 0)
+		goto fail;
+	p->storage = storage;
+	return 0;
+
+fail:
+	ring_free(p);
+	return rc;
+}
+
+void blk_path_resize(struct blk_path *p, uint64_t size)
+{
+	if (p->engine)
+		blk_back_resize(p->engine, size / WIRE_BLK_SECTOR);
+}
+
+void blk_path_close(struct blk_path *p)
+{
+	blk_back_close(p->engine);
+	p->peer.closing = true;
+}
+
+bool blk_path_closed(struct blk_path *p)
+{
+	if (!p->peer.closing || blk_back_inflight(p->engine) != 0)
+		return false;
+	blk_back_flush(p->engine);
+	ring_free(p);
+	p->storage->driver->close(p->storage);
+	p->storage = NULL;
+	return true;
+}
+
+void blk_path_tell(struct blk_path *p)
+{
+	if (p->engine)
+		blk_back_flush(p->engine);
+	peer_told(&p->peer);
+}
+
+void blk_path_tell_some(struct blk_path *p)
+{
+	if (peer_tell_now(&p->peer, blk_back_inflight(p->engine)))
+		blk_path_tell(p);
+}
+
+bool blk_path_has_work(const struct blk_path *p)
+{
+	return p->engine && blk_back_has_work(p->engine);
+}
+
+bool blk_path_rest(struct blk_path *p)
+{
+	blk_path_tell(p);
+	if (p->engine && blk_back_arm(p->engine))
+		return false;
+	if (p->engine && !p->peer.broken)
+		peer_rearm(&p->peer);
+	return true;
+}

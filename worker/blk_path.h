@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The data path of one ring of a disk: between the ring and a storage, without
+ * a thread, a clock or a system call of its own. A queue (worker/queue.c) turns
+ * it, as it does worker/path.
+ *
+ *     finish    one grant copy call brings what was read to the guest, then
+ *               each request is completed at the engine
+ *     poll      the engine publishes responses, takes requests and submits
+ *               them: they go to `fresh`
+ *     begin     requests get memory, in their order; one grant copy call brings
+ *               what is to be written from the guest, then each starts at the
+ *               storage, as one contiguous operation
+ *     tell      one event for several responses
+ *
+ * Memory for data is bounded (worker/arena): requests that find no room wait in
+ * `fresh`, and nobody overtakes them. The engine (core/blk_back) sees to it that
+ * of overlapping writes only the first is here.
+ *
+ * A piece that cannot be copied, and whatever the storage cannot do, fails its
+ * own request alone. A path belongs to one thread. Errors are negative errno.
+ */
+#ifndef WORKER_BLK_PATH_H
+#define WORKER_BLK_PATH_H
+
+#include "core/blk_back.h"
+#include "storage/storage.h"
+#include "worker/arena.h"
+#include "worker/peer.h"
+
+struct blk_path;
+
+/* A request from submit until its answer is on the ring. */
+struct blk_slot {
+	struct storage_io io;
+	struct blk_path *path;
+	struct blk_slot *next; /* in fresh or finished */
+	uint16_t tag;
+	bool lost; /* a copy of its data failed */
+	bool secure;
+	const struct blk_back_seg *segs; /* the engine's, until completed */
+	uint32_t nsegs;
+	uint32_t pages; /* that io.buf has */
+};
+
+/* First in, first out. */
+struct blk_slots {
+	struct blk_slot *first, **last;
+};
+
+struct blk_path {
+	struct peer peer;
+	/* the ring, while it is open */
+	struct blk_back *engine;
+	void *engine_mem;
+	struct storage *storage;
+	struct arena arena;
+	struct blk_slot *slot; /* one for each slot of the ring */
+	struct blk_slots fresh, finished;
+};
+
+/* Make a path without a ring in P. */
+void blk_path_init(struct blk_path *p, const struct peer_cfg *cfg);
+
+/*
+ * Connect the ring that BLK describes to STORAGE, which is the path's then and
+ * closed with the ring; on failure it stays the caller's and *WHY says what
+ * failed. Persistent grants are used as others: copied.
+ */
+int blk_path_open(struct blk_path *p, const struct proto_blk *blk,
+		  struct storage *storage, const char **why);
+
+/* The device has SIZE bytes now. Without a ring: nothing. */
+void blk_path_resize(struct blk_path *p, uint64_t size);
+
+/* Take no more requests; what is in flight goes on. */
+void blk_path_close(struct blk_path *p);
+
+/* The ring is closing and nothing is in flight: give it and the storage back.
+ * True if so. */
+bool blk_path_closed(struct blk_path *p);
+
+/*
+ * One turn: finish, poll, begin. True when there was something to do. Sets
+ * p->peer.broken when the ring is.
+ */
+bool blk_path_turn(struct blk_path *p);
+
+/* Notify the guest if it has to be. */
+void blk_path_tell(struct blk_path *p);
+
+/* Notify now, or wait for company? */
+void blk_path_tell_some(struct blk_path *p);
+
+/* A cheap look: would a turn find requests? */
+bool blk_path_has_work(const struct blk_path *p);
+
+/*
+ * Before sleeping: notify, ask the guest for an event, let the next one
+ * through. False when there is work already.
+ */
+bool blk_path_rest(struct blk_path *p);
+
+#endif

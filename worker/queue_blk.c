@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A disk's queue: one of its rings with a storage of its own (worker/blk_path),
+ * and what control asks of it. It ends when the ring is closed. After a
+ * PROTO_BLK_OPEN that failed it stays without a ring, for another or until
+ * PROTO_BLK_CLOSE.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "worker/blk_path.h"
+#include "worker/queue_impl.h"
+
+struct blk_queue {
+	struct queue queue;
+	struct blk_path path;
+	bool closing; /* PROTO_BLK_CLOSE has come */
+	uint32_t close_cookie;
+};
+
+static struct blk_queue *blk_of(struct queue *q)
+{
+	return (struct blk_queue *)q;
+}
+
+/* The storage of BLK, which has FD then. */
+static int storage_for(struct blk_queue *b, const struct proto_blk *blk, int fd,
+		       struct storage **out, const char **why)
+{
+	const struct storage_driver *driver = storage_find(blk->storage);
+	const struct storage_cfg cfg = {
+		.args = blk->args,
+		.fd = fd,
+		.size = blk->size,
+		.read_only = blk->features & BLK_BACK_F_READONLY,
+		.discard = blk->flags & PROTO_LUN_DISCARD,
+		.zero = blk->flags & PROTO_LUN_ZERO,
+	};
+
+	*why = "this worker has no such storage";
+	if (!driver)
+		return -EPROTONOSUPPORT;
+	*why = "the storage is smaller than a block";
+	if (blk->size < blk->block_size)
+		return -EINVAL;
+	*why = "the storage cannot do blocks as small as the disk's";
+	if ((blk->flags & PROTO_LUN_DIRECT) && blk->align > blk->block_size)
+		return -EINVAL;
+	*why = "its storage cannot be used";
+	return driver->open(out, &cfg, &b->queue.uring);
+}
+
+static void ring_open(struct blk_queue *b, struct mail *m)
+{
+	const struct proto_blk *blk = &m->msg.u.blk;
+	struct storage *storage;
+	const char *why = "it is connected already";
+	int rc = -EBUSY;
+
+	if (b->path.engine)
+		goto out;
+	rc = storage_for(b, blk, m->nfds > 0 ? m->fds[0] : -1, &storage, &why);
+	if (rc < 0)
+		goto out;
+	/* The null storage takes none: it is closed as what is left over. */
+	if (m->nfds > 0 && storage->driver != &storage_null)
+		m->fds[0] = m->fds[--m->nfds];
+	rc = blk_path_open(&b->path, blk, storage, &why);
+	if (rc < 0)
+		storage->driver->close(storage);
+	else
+		b->queue.broken_told = false;
+out:
+	queue_reply(&b->queue, m->msg.cookie, rc, rc < 0 ? why : NULL);
+}
+
+/* The thread ends after this, so that it comes once (queue_ends()). */
+static void ring_close(struct blk_queue *b, uint32_t cookie)
+{
+	if (b->path.engine)
+		blk_path_close(&b->path);
+	b->closing = true;
+	b->close_cookie = cookie;
+}
+
+static void resize(struct blk_queue *b, const struct proto_msg *msg)
+{
+	blk_path_resize(&b->path, msg->u.size);
+	queue_reply(&b->queue, msg->cookie, b->path.engine ? 0 : -ENOENT, NULL);
+}
+
+static void blk_order(struct queue *q, struct mail *m)
+{
+	struct blk_queue *b = blk_of(q);
+
+	switch (m->msg.type) {
+	case PROTO_BLK_OPEN:
+		ring_open(b, m);
+		break;
+	case PROTO_BLK_CLOSE:
+		ring_close(b, m->msg.cookie);
+		break;
+	case PROTO_BLK_RESIZE:
+		resize(b, &m->msg);
+		break;
+	default:
+		queue_reply(q, m->msg.cookie, -EPROTO, "unknown message");
+	}
+}
+
+static void blk_count(const struct queue *q, struct proto_stats *st)
+{
+	const struct blk_queue *b = (const struct blk_queue *)q;
+
+	if (b->path.engine)
+		st->inflight = blk_back_inflight(b->path.engine);
+}
+
+static bool blk_turn(struct queue *q)
+{
+	return blk_path_turn(&blk_of(q)->path);
+}
+
+static void blk_settle(struct queue *q)
+{
+	struct blk_queue *b = blk_of(q);
+
+	(void)blk_path_closed(&b->path);
+	if (b->closing && !b->path.engine && !q->over) {
+		queue_reply(q, b->close_cookie, 0, NULL);
+		q->over = true;
+	}
+}
+
+static bool blk_look(struct queue *q)
+{
+	struct blk_path *p = &blk_of(q)->path;
+
+	if (blk_path_has_work(p))
+		return true;
+	blk_path_tell_some(p);
+	return false;
+}
+
+static bool blk_rest(struct queue *q)
+{
+	return blk_path_rest(&blk_of(q)->path);
+}
+
+static void blk_init(struct queue *q, const struct peer_cfg *cfg)
+{
+	struct blk_queue *b = blk_of(q);
+
+	snprintf(q->name, sizeof(q->name), "vbd/%u/%u", q->id.controller,
+		 q->id.queue);
+	blk_path_init(&b->path, cfg);
+	q->peer = &b->path.peer;
+}
+
+const struct queue_class queue_blk = {
+	.size = sizeof(struct blk_queue),
+	.opens = 1u << PROTO_BLK_OPEN,
+	.gone = 1u << PROTO_BLK_CLOSE | 1u << PROTO_STATS,
+	.ends = PROTO_BLK_CLOSE,
+	.init = blk_init,
+	.order = blk_order,
+	.count = blk_count,
+	.turn = blk_turn,
+	.settle = blk_settle,
+	.look = blk_look,
+	.rest = blk_rest,
+};
