@@ -17,6 +17,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "control/pdev_nbd.h"
 #include "control/probe.h"
 
 #define BLOCK_MIN 512u
@@ -380,7 +381,7 @@ static const char *missing_hint(const char *name)
 {
 	static const char *const prefixes[] = {
 		"phy:", "file:", "tap:", "aio:", "qdisk:"};
-	static const char *const later[] = {"nbd:", "iscsi:", "naa."};
+	static const char *const later[] = {"iscsi:", "naa."};
 	unsigned int a, b, c, d;
 
 	for (size_t i = 0; i < XPV_ARRAY_SIZE(prefixes); i++) {
@@ -473,7 +474,8 @@ bool pdev_is_whole(const char *name)
 
 	if (inner)
 		name = inner;
-	return name[0] == '/' || !strncmp(name, "null:", 5);
+	return name[0] == '/' || !strncmp(name, "null:", 5) ||
+	       pdev_nbd_is(name);
 }
 
 /* Take "fault:SPEC:" off *NAME. */
@@ -553,6 +555,8 @@ int pdev_parse(struct pdev *pdev, const char *name,
 		return rc;
 	if (!strncmp(name, "null:", 5))
 		rc = parse_null(pdev, name, err, len);
+	else if (pdev_nbd_is(name))
+		rc = pdev_nbd_parse(pdev, name, err, len);
 	else
 		rc = parse_path(pdev, name, err, len);
 	return rc ? rc : name_fault(pdev, err, len);
@@ -570,6 +574,12 @@ static void format_id(const struct stat *st, char *id)
 			 (uint64_t)st->st_dev, (uint64_t)st->st_ino);
 }
 
+/* Names of exports are long: PDEV_ID_MAX has room for a hash. */
+static void name_nbd(const struct pdev *pdev, char *id)
+{
+	snprintf(id, PDEV_ID_MAX, "nbd:%016" PRIx64, probe_naa(pdev->path));
+}
+
 int pdev_id(const struct pdev *pdev, char *id)
 {
 	struct stat st;
@@ -577,6 +587,10 @@ int pdev_id(const struct pdev *pdev, char *id)
 	id[0] = '\0';
 	if (pdev->kind == PDEV_NULL)
 		return 0;
+	if (pdev->kind == PDEV_NBD) {
+		name_nbd(pdev, id);
+		return 0;
+	}
 	if (stat(pdev->path, &st))
 		return -errno;
 	format_id(&st, id);
@@ -730,6 +744,14 @@ static int measure_block(const struct pdev *pdev, int fd,
 	return 0;
 }
 
+static int open_nbd(const struct pdev *pdev, int *fd, struct pdev_props *props,
+		    char *identity, char *err, size_t len)
+{
+	name_nbd(pdev, props->id);
+	snprintf(identity, PROBE_IDENTITY_MAX, "%s", pdev->path);
+	return pdev_nbd_open(pdev, fd, props, err, len);
+}
+
 static int check_size(const struct pdev *pdev, const struct pdev_props *props,
 		      char *err, size_t len)
 {
@@ -803,13 +825,16 @@ static void choose_storage(const struct pdev *pdev, struct pdev_props *props)
 		[PDEV_FILE] = "file",
 		[PDEV_BLOCK] = "file",
 		[PDEV_NULL] = "null",
+		[PDEV_NBD] = "nbd",
 	};
+	char own[sizeof(props->args)];
 
 	props->storage = drivers[pdev->kind];
 	if (!pdev->fault[0])
 		return;
-	snprintf(props->args, sizeof(props->args), "%s %s", props->storage,
-		 pdev->fault);
+	strcpy(own, props->args);
+	snprintf(props->args, sizeof(props->args), "%s %s%s%.20s",
+		 props->storage, pdev->fault, own[0] ? " " : "", own);
 	props->storage = "fault";
 }
 
@@ -822,8 +847,11 @@ int pdev_open(const struct pdev *pdev, int *fd, struct pdev_props *props,
 	memset(props, 0, sizeof(*props));
 	*fd = -1;
 	props->read_only = pdev->options.read_only;
+	props->multi = pdev->kind != PDEV_NBD;
 	if (pdev->kind == PDEV_NULL) {
 		rc = open_null(pdev, props, identity);
+	} else if (pdev->kind == PDEV_NBD) {
+		rc = open_nbd(pdev, fd, props, identity, err, len);
 	} else {
 		rc = open_storage(pdev, fd, props, err, len);
 		if (rc)
@@ -839,7 +867,7 @@ int pdev_open(const struct pdev *pdev, int *fd, struct pdev_props *props,
 	rc = check_size(pdev, props, err, len);
 	if (rc)
 		goto out;
-	if (pdev->kind != PDEV_NULL) {
+	if (pdev->kind == PDEV_FILE || pdev->kind == PDEV_BLOCK) {
 		rc = settle_direct(pdev, *fd, props, err, len);
 		if (rc)
 			goto out;

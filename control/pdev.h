@@ -6,7 +6,9 @@
  * to xenstore) and by the daemon (parse again, open).
  *
  *   pdev     a path: regular file or block device, relative or by any link;
- *            or null:SIZE[kMGT], storage that forgets (for measurements);
+ *            or nbd:unix:/SOCKET[:EXPORT] or nbd://HOST[:PORT][/EXPORT], what
+ *            an NBD server serves; or null:SIZE[kMGT], storage that forgets
+ *            (for measurements);
  *            or fault:SPEC:PDEV, one of these with faults of its own making
  *            (for tests; storage/fault_spec.h)
  *   options  comma separated: ro rw shared feature-host serial=TEXT
@@ -42,6 +44,7 @@ enum pdev_kind {
 	PDEV_FILE,  /* regular file */
 	PDEV_BLOCK, /* block device */
 	PDEV_NULL,  /* null:SIZE */
+	PDEV_NBD,   /* nbd:... */
 };
 
 enum pdev_direct {
@@ -64,7 +67,7 @@ struct pdev_options {
 
 struct pdev {
 	char name[PATH_MAX]; /* node p-devname: as given, made absolute */
-	char path[PATH_MAX]; /* node p-dev: links resolved */
+	char path[PATH_MAX]; /* node p-dev: links resolved; nbd: in full */
 	enum pdev_kind kind;
 	uint64_t null_size;
 	char fault[FAULT_TEXT_MAX]; /* what to break; "": nothing */
@@ -78,6 +81,7 @@ struct pdev_props {
 	uint32_t align; /* O_DIRECT: of offset and length */
 	uint32_t discard_granularity;
 	bool read_only, direct, discard, zero, rotational;
+	bool multi; /* may be opened once for each of several queues */
 	uint64_t naa;
 	char serial[PDEV_SERIAL_MAX];
 	const char *storage; /* driver, and what it alone understands: */
@@ -143,6 +147,11 @@ int pdev_id(const struct pdev *pdev, char *id) XPV_MUST_CHECK;
  * cannot be written and has no "ro"; -EINVAL for an empty one or one whose
  * size is not a multiple of the block size; -EOPNOTSUPP when direct=on cannot
  * be had; or the errno of open(2). Nothing in the file or device is changed.
+ *
+ * The descriptor of PDEV_NBD is a connection: two users of it, by dup(2) or
+ * one after the other, would take each other's answers. Each gets one of its
+ * own, and there is but one unless props->multi. For its errors and how long
+ * it may block see pdev_nbd.h.
  */
 int pdev_open(const struct pdev *pdev, int *fd, struct pdev_props *props,
 	      char *err, size_t len) XPV_MUST_CHECK;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Another storage, and what goes wrong with it on purpose: for tests of what
- * guests see then. The arguments are "DRIVER SPEC": the storage that is behind
- * it, and what to break (fault_spec.h). What is not broken goes there as it is.
+ * guests see then. The arguments are "DRIVER SPEC [ARGS]": the storage that is
+ * behind it, what to break (fault_spec.h), and that storage's own arguments.
+ * What is not broken goes there as it is.
  */
 #include "storage/storage.h"
 
@@ -185,16 +186,19 @@ static void fault_close(struct storage *s)
 	free(f);
 }
 
-/* "DRIVER SPEC" into F; the driver. */
-static const struct storage_driver *parse(struct fault *f, const char *args)
+/* "DRIVER SPEC [ARGS]" into F and *INNER; the driver. */
+static const struct storage_driver *parse(struct fault *f, const char *args,
+					  const char **inner)
 {
+	char name[16], spec[FAULT_TEXT_MAX], why[160];
 	const struct storage_driver *d;
-	char name[16], why[160];
 	int n = 0;
 
-	if (!args || sscanf(args, "%15s %n", name, &n) != 1 || !n ||
-	    fault_spec_parse(&f->spec, args + n, why, sizeof(why)))
+	_Static_assert(FAULT_TEXT_MAX == 96, "%95s");
+	if (!args || sscanf(args, "%15s %95s %n", name, spec, &n) != 2 ||
+	    fault_spec_parse(&f->spec, spec, why, sizeof(why)))
 		return NULL;
+	*inner = n ? args + n : "";
 	d = storage_find(name);
 	return d == &storage_fault ? NULL : d;
 }
@@ -210,8 +214,7 @@ static int fault_open(struct storage **out, const struct storage_cfg *cfg,
 	if (!f)
 		return rc;
 	rc = -EINVAL;
-	d = parse(f, cfg->args);
-	inner.args = NULL;
+	d = parse(f, cfg->args, &inner.args);
 	if (d)
 		rc = d->open(&f->inner, &inner, u);
 	if (rc < 0) {

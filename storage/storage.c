@@ -5,10 +5,7 @@
 #include <string.h>
 
 const struct storage_driver *const storage_drivers[] = {
-	&storage_fault,
-	&storage_file,
-	&storage_null,
-	NULL,
+	&storage_fault, &storage_file, &storage_nbd, &storage_null, NULL,
 };
 
 const struct storage_driver *storage_find(const char *name)

@@ -48,6 +48,7 @@ struct storage_io {
 	void (*done)(struct storage_io *io);
 	/* the driver's own */
 	struct storage *storage;
+	struct storage_io *next;
 	uint64_t progress;
 };
 
@@ -81,6 +82,7 @@ extern const struct storage_driver *const storage_drivers[];
 
 extern const struct storage_driver storage_fault;
 extern const struct storage_driver storage_file;
+extern const struct storage_driver storage_nbd;
 extern const struct storage_driver storage_null;
 
 /* The driver called NAME, or NULL. */

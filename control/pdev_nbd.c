@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Disks of NBD servers: see pdev_nbd.h. */
+#include "control/pdev_nbd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <libnbd.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#define UNIX_PREFIX "nbd:unix:"
+#define TCP_PREFIX  "nbd://"
+#define PORT	    "10809" /* IANA's */
+
+#define BLOCK_MIN   512u
+#define BLOCK_MAX   4096u
+#define REQUEST_MAX (32u << 20) /* where the server names no limit */
+
+/* A peer that is gone without a word is noticed after so long. */
+#define SILENCE_MS 30000
+
+/* Transmission flags of the protocol, those that the worker looks at. */
+#define FLAG_SEND_FLUSH	 (1u << 2)
+#define FLAG_SEND_FUA	 (1u << 3)
+#define FLAG_SEND_ZEROES (1u << 6)
+
+/* Where a server is, and what of it is wanted. */
+struct place {
+	char socket[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* or "" */
+	char host[256], port[6];
+	char export[256];
+};
+
+static int fail(char *err, size_t len, int rc, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+static int fail(char *err, size_t len, int rc, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(err, len, fmt, ap);
+	va_end(ap);
+	return rc;
+}
+
+/* N characters of TEXT into OUT; false if there are none, or too many. */
+static bool copy(char *out, size_t room, const char *text, size_t n)
+{
+	if (!n || n >= room)
+		return false;
+	memcpy(out, text, n);
+	out[n] = '\0';
+	return true;
+}
+
+static bool split_unix(struct place *p, const char *text)
+{
+	size_t n = strcspn(text, ":");
+
+	return text[0] == '/' && copy(p->socket, sizeof(p->socket), text, n) &&
+	       (!text[n] || copy(p->export, sizeof(p->export), text + n + 1,
+				 strlen(text + n + 1)));
+}
+
+static bool split_tcp(struct place *p, const char *text)
+{
+	bool bracket = *text == '[';
+	size_t n = bracket ? strcspn(++text, "]") : strcspn(text, ":/");
+
+	if (!copy(p->host, sizeof(p->host), text, n))
+		return false;
+	text += n;
+	if (bracket && *text++ != ']')
+		return false;
+	strcpy(p->port, PORT);
+	if (*text == ':') {
+		n = strspn(++text, "0123456789");
+		if (!copy(p->port, sizeof(p->port), text, n) ||
+		    atoi(p->port) < 1 || atoi(p->port) > 65535)
+			return false;
+		text += n;
+	}
+	if (!*text || !strcmp(text, "/"))
+		return true;
+	return *text == '/' &&
+	       copy(p->export, sizeof(p->export), text + 1, strlen(text + 1));
+}
+
+static bool split(struct place *p, const char *name)
+{
+	memset(p, 0, sizeof(*p));
+	if (!strncmp(name, UNIX_PREFIX, strlen(UNIX_PREFIX)))
+		return split_unix(p, name + strlen(UNIX_PREFIX));
+	if (!strncmp(name, TCP_PREFIX, strlen(TCP_PREFIX)))
+		return split_tcp(p, name + strlen(TCP_PREFIX));
+	return false;
+}
+
+bool pdev_nbd_is(const char *name)
+{
+	return !strncmp(name, "nbd:", 4);
+}
+
+int pdev_nbd_parse(struct pdev *pdev, const char *name, char *err, size_t len)
+{
+	struct place p;
+
+	if (!split(&p, name))
+		return fail(
+			err, len, -EINVAL,
+			"pdev '%.200s' is neither nbd:unix:/SOCKET[:EXPORT] nor nbd://HOST[:PORT][/EXPORT]",
+			name);
+	pdev->kind = PDEV_NBD;
+	strcpy(pdev->name, name);
+	/* One spelling for one export, for whoever compares. */
+	if (p.socket[0])
+		snprintf(pdev->path, sizeof(pdev->path), UNIX_PREFIX "%s%s%s",
+			 p.socket, p.export[0] ? ":" : "", p.export);
+	else
+		snprintf(pdev->path, sizeof(pdev->path),
+			 TCP_PREFIX "%s%s%s:%s/%s",
+			 strchr(p.host, ':') ? "[" : "", p.host,
+			 strchr(p.host, ':') ? "]" : "", p.port, p.export);
+	return 0;
+}
+
+/* ----------------------------------------------------------------- connect */
+
+/* What libnbd says, which is "function: what has failed: why". */
+static int explain(const struct pdev *pdev, char *err, size_t len)
+{
+	int error = nbd_get_errno();
+	const char *text = nbd_get_error();
+	const char *colon = text ? strstr(text, ": ") : NULL;
+
+	return fail(
+		err, len, error ? -error : -EPROTO,
+		"pdev '%.200s': %.200s; does that server run, and does it have this export?",
+		pdev->name, colon ? colon + 2 : "the server refuses");
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static int connect_to(const struct pdev *pdev, struct nbd_handle *h, char *err,
+		      size_t len)
+{
+	int64_t end = now_ms() + PDEV_NBD_PATIENCE_MS, left;
+	struct place p;
+	int rc;
+
+	if (!split(&p, pdev->path))
+		return -EINVAL;
+	/* Simple replies are all that the worker knows. */
+	rc = nbd_set_request_structured_replies(h, false);
+	if (!rc)
+		rc = nbd_set_export_name(h, p.export);
+	if (!rc)
+		rc = p.socket[0] ? nbd_aio_connect_unix(h, p.socket)
+				 : nbd_aio_connect_tcp(h, p.host, p.port);
+	while (!rc && !nbd_aio_is_ready(h)) {
+		if (nbd_aio_is_dead(h) || nbd_aio_is_closed(h))
+			return fail(
+				err, len, -EPROTO,
+				"pdev '%.200s': the server has closed the connection; look into its log",
+				pdev->name);
+		left = end - now_ms();
+		if (left <= 0)
+			return fail(
+				err, len, -ETIMEDOUT,
+				"pdev '%.200s': its server does not answer; is it stopped, or does it serve one client only, and has that?",
+				pdev->name);
+		if (nbd_poll(h, (int)left) < 0)
+			rc = -1;
+	}
+	return rc ? explain(pdev, err, len) : 0;
+}
+
+/* ----------------------------------------------------------------- measure */
+
+static int check_blocks(const struct pdev *pdev, struct pdev_props *props,
+			uint32_t min, char *err, size_t len)
+{
+	props->align = min ? min : 1;
+	props->block_size = pdev->options.block_size;
+	if (!props->block_size)
+		props->block_size = min > BLOCK_MIN ? BLOCK_MAX : BLOCK_MIN;
+	if (min > props->block_size)
+		return fail(err, len, -EINVAL,
+			    "pdev '%.200s' has blocks of %u bytes; %s",
+			    pdev->name, min,
+			    min > BLOCK_MAX
+				    ? "only 512 and 4096 can be served"
+				    : "leave out blocksize, or give 4096");
+	return 0;
+}
+
+static int measure(const struct pdev *pdev, struct nbd_handle *h,
+		   struct pdev_props *props, char *err, size_t len)
+{
+	int64_t size = nbd_get_size(h);
+	int64_t min = nbd_get_block_size(h, LIBNBD_SIZE_MINIMUM);
+	int64_t good = nbd_get_block_size(h, LIBNBD_SIZE_PREFERRED);
+	int64_t max = nbd_get_block_size(h, LIBNBD_SIZE_MAXIMUM);
+	bool zero = nbd_can_zero(h) > 0;
+	uint32_t flags = 0;
+	int rc;
+
+	if (size < 0 || min < 0 || good < 0 || max < 0)
+		return explain(pdev, err, len);
+	props->read_only |= nbd_is_read_only(h) > 0;
+	if (props->read_only && !pdev->options.read_only)
+		return fail(
+			err, len, -EROFS,
+			"pdev '%.200s' is read-only at its server; add the option ro",
+			pdev->name);
+	rc = check_blocks(pdev, props, (uint32_t)min, err, len);
+	if (rc)
+		return rc;
+	props->size = (uint64_t)size;
+	props->phys_size = props->block_size;
+	if (good > props->phys_size && good <= 65536)
+		props->phys_size = (uint32_t)good;
+	props->zero = zero;
+	/* Blocks that are given back read as zeroes: by zeroing, not by TRIM. */
+	props->discard = zero && nbd_can_trim(h) > 0;
+	props->discard_granularity = props->phys_size;
+	props->rotational = nbd_is_rotational(h) > 0;
+	props->multi = nbd_can_multi_conn(h) > 0;
+	flags |= nbd_can_flush(h) > 0 ? FLAG_SEND_FLUSH : 0;
+	flags |= nbd_can_fua(h) > 0 ? FLAG_SEND_FUA : 0;
+	flags |= zero ? FLAG_SEND_ZEROES : 0;
+	snprintf(props->args, sizeof(props->args), "%x %" PRId64, flags,
+		 max ? max : (int64_t)REQUEST_MAX);
+	return 0;
+}
+
+/* ------------------------------------------------------------------- open */
+
+static void set(int fd, int level, int name, int value)
+{
+	/* Not fatal: a socket that has no such thing needs it less. */
+	(void)setsockopt(fd, level, name, &value, sizeof(value));
+}
+
+/* The socket of H, for io_uring, which waits by itself. */
+static int take_socket(struct nbd_handle *h)
+{
+	int fd = fcntl(nbd_aio_get_fd(h), F_DUPFD_CLOEXEC, 3);
+	int flags = fd < 0 ? -1 : fcntl(fd, F_GETFL);
+
+	if (fd < 0)
+		return -errno;
+	if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK)) {
+		close(fd);
+		return -EIO;
+	}
+	set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	set(fd, IPPROTO_TCP, TCP_KEEPIDLE, 10);
+	set(fd, IPPROTO_TCP, TCP_KEEPINTVL, 5);
+	set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, SILENCE_MS);
+	return fd;
+}
+
+int pdev_nbd_open(const struct pdev *pdev, int *fd, struct pdev_props *props,
+		  char *err, size_t len)
+{
+	struct nbd_handle *h = nbd_create();
+	int rc;
+
+	if (!h)
+		return fail(err, len, -ENOMEM, "out of memory; try again");
+	rc = connect_to(pdev, h, err, len);
+	if (!rc)
+		rc = measure(pdev, h, props, err, len);
+	if (!rc) {
+		*fd = take_socket(h);
+		if (*fd < 0)
+			rc = fail(err, len, *fd, "pdev '%.200s': %s; try again",
+				  pdev->name, strerror(-*fd));
+	}
+	/* It goes without a word to the server: the connection goes on. */
+	nbd_close(h);
+	return rc;
+}
