@@ -222,7 +222,7 @@ static int add_lun(struct bench *b, const char *word)
 		text_error("guest: bench: %s is smaller than bs", word);
 		return -1;
 	}
-	if (guest_memory(l->d.v, pages * (uint32_t)b->a.qd, &va, &l->frame))
+	if (guest_memory(l->d.dev, pages * (uint32_t)b->a.qd, &va, &l->frame))
 		return -1;
 	b->nluns++;
 	for (uint32_t i = 0; i < b->a.qd; i++)
@@ -258,7 +258,7 @@ static void print_text(const struct bench *b, double s)
 {
 	double iops = (double)b->ios / s;
 
-	printf("%" PRIu32 " LUN%s, %s, %" PRIu64 " bytes, QD %" PRIu64
+	printf("%" PRIu32 " disk%s, %s, %" PRIu64 " bytes, QD %" PRIu64
 	       ": %.0f IOPS, %.1f MiB/s, latency us",
 	       b->nluns, b->nluns > 1 ? "s" : "",
 	       b->a.mixed   ? "mixed"
@@ -313,7 +313,7 @@ static int measure(struct bench *b)
 			rc = guest_step(b->ctx, -1);
 		else if (s->lost || session_step(s, 100))
 			for (uint32_t i = 0; i < b->nluns; i++)
-				device_abandon(&b->lun[i].d.v->dev);
+				device_abandon(b->lun[i].d.dev);
 		b->over |= rc || s->now >= b->end;
 		if (tty && s->now - shown_at >= LIVE_NS) {
 			live(b, s->now, b->ios - shown_ios, s->now - shown_at);
@@ -344,7 +344,7 @@ int guest_bench(struct guest_ctx *ctx, int n, char **word)
 		vdevs++;
 	rc = vdevs < 1 || vdevs > LUNS_MAX;
 	if (rc)
-		text_error("guest: bench: name 1 to %d LUNs, then options",
+		text_error("guest: bench: name 1 to %d disks, then options",
 			   LUNS_MAX);
 	for (int i = vdevs; i < n && !rc; i++)
 		rc = !parse_word(&b->a, word[i]);
@@ -367,7 +367,7 @@ int guest_bench(struct guest_ctx *ctx, int n, char **word)
 		print_text(b, (double)b->a.time);
 out:
 	for (uint32_t i = 0; i < b->nluns; i++)
-		device_memory_free(&b->lun[i].d.v->dev, b->lun[i].frame);
+		device_memory_free(b->lun[i].d.dev, b->lun[i].frame);
 	free(b);
 	return rc;
 }

@@ -20,7 +20,8 @@ static int run_help(struct guest_ctx *ctx, int n, char **word);
 const struct guest_cmd guest_cmds[] = {
 	{"wait", "VDEV [SECONDS]", "until the disk is there (30)", 1, 2,
 	 guest_wait},
-	{"list", "", "all LUNs, as lsscsi does", 0, 0, guest_list},
+	{"list", "", "all disks and other LUNs, as lsscsi does", 0, 0,
+	 guest_list},
 	{"inquiry", "VDEV [PAGE]", "standard data, or a VPD page (hex)", 1, 2,
 	 guest_inquiry},
 	{"read", "VDEV OFFSET LEN [FILE]", "bytes to a file, or as hex", 3, 4,
@@ -29,6 +30,10 @@ const struct guest_cmd guest_cmds[] = {
 	 guest_write},
 	{"verify", "VDEV [SIZE] [bs= qd= skew= cut= seed=]",
 	 "write a pattern, read it back, compare", 1, 7, guest_verify},
+	{"flush", "VDEV", "what was written gets onto the medium", 1, 1,
+	 guest_flush},
+	{"discard", "VDEV OFFSET LEN", "these bytes are needed no more", 3, 3,
+	 guest_discard},
 	{"bench", "VDEV... [rw=randread bs=4k qd=16 time=5 size= spin= --json]",
 	 "IOPS and latency", 1, -1, guest_bench},
 	{"cdb", "VDEV HEX [IN_LEN]", "send any command", 2, 3, guest_cdb},
@@ -147,64 +152,116 @@ int guest_step(struct guest_ctx *ctx, int timeout_ms)
 	return session_step(ctx->session, timeout_ms);
 }
 
-/* ------------------------------------------------------------------- LUNs */
+/* ----------------------------------------------------------------- devices */
 
 struct sought {
 	struct guest_ctx *ctx;
+	const struct device_ops *kind;
 	uint32_t unit;
 	struct scsi_addr addr;
-	struct pvscsi *v;
+	struct device *d;
 };
 
 static bool is_there(void *ctx)
 {
 	struct sought *s = ctx;
 
-	s->v = pvscsi_find(s->ctx->session, s->unit);
-	return s->v && s->v->dev.connected && pvscsi_lun_find(s->v, s->addr);
+	s->d = device_find(s->ctx->session, s->kind, s->unit);
+	return s->d && s->d->connected &&
+	       (s->kind == &vbd_device ||
+		pvscsi_lun_find((struct pvscsi *)s->d, s->addr));
 }
 
-/* Why is a LUN not there? */
+/* Why is it not there? */
 static void say_missing(const struct sought *s, const char *text, int rc)
 {
+	const char *noun = s->kind->noun;
+
 	if (rc != -ETIMEDOUT)
 		text_error("guest: %s: %s", text, strerror(-rc));
-	else if (!s->v)
-		text_error("guest: there is no controller %u: has %s been "
-			   "attached? See 'list'",
-			   s->unit, text);
-	else if (s->v->dev.foreign)
-		text_error("guest: controller %u belongs to a driver of this "
-			   "kernel: unload %s first",
-			   s->unit, s->v->dev.ops->driver);
-	else if (!s->v->dev.connected)
-		text_error("guest: controller %u is not connected%s%s", s->unit,
-			   *s->v->dev.trouble ? ": " : "", s->v->dev.trouble);
+	else if (!s->d)
+		text_error("guest: there is no %s %u: has %s been attached? "
+			   "See 'list'",
+			   noun, s->unit, text);
+	else if (s->d->foreign)
+		text_error("guest: %s %u belongs to a driver of this kernel: "
+			   "unload %s first",
+			   noun, s->unit, s->kind->driver);
+	else if (!s->d->connected)
+		text_error("guest: %s %u is not connected%s%s", noun, s->unit,
+			   *s->d->trouble ? ": " : "", s->d->trouble);
 	else
 		text_error("guest: there is no LUN at %s: see 'list'", text);
 }
 
-int guest_lun(struct guest_ctx *ctx, const char *text, int ms,
-	      struct guest_lun *lun)
+/* Which device TEXT names; false after a line on stderr. */
+static bool parse_place(const char *text, struct sought *s)
 {
-	struct sought s = {.ctx = ctx};
 	struct pdev_vdev at;
 	char err[PDEV_ERR_MAX];
-	int rc;
 
+	if (vbd_number(text, &s->unit)) {
+		s->kind = &vbd_device;
+		return true;
+	}
+	if (!strchr(text, ':')) {
+		text_error("guest: '%s' is no place of a disk: use H:C:T:L, or "
+			   "a name such as xvda",
+			   text);
+		return false;
+	}
 	if (vdev_parse(&at, NULL, text, err, sizeof(err))) {
 		text_error("guest: %s", err);
-		return -1;
+		return false;
 	}
-	s.unit = at.host;
-	s.addr = (struct scsi_addr){(uint16_t)at.channel, (uint16_t)at.target,
-				    (uint16_t)at.lun};
+	s->kind = &pvscsi_device;
+	s->unit = at.host;
+	s->addr = (struct scsi_addr){(uint16_t)at.channel, (uint16_t)at.target,
+				     (uint16_t)at.lun};
+	return true;
+}
+
+int guest_find(struct guest_ctx *ctx, const char *text, int ms,
+	       struct guest_lun *lun)
+{
+	struct sought s = {.ctx = ctx};
+	int rc;
+
+	if (!parse_place(text, &s))
+		return -1;
 	rc = session_wait(ctx->session, ms, ctx->stop, is_there, &s);
 	if (rc) {
 		say_missing(&s, text, rc);
 		return -1;
 	}
-	*lun = (struct guest_lun){.text = text, .v = s.v, .addr = s.addr};
+	*lun = (struct guest_lun){.text = text, .addr = s.addr};
+	if (s.kind == &vbd_device)
+		lun->b = (struct vbd *)s.d;
+	else
+		lun->v = (struct pvscsi *)s.d;
+	return 0;
+}
+
+int guest_lun(struct guest_ctx *ctx, const char *text, int ms,
+	      struct guest_lun *lun)
+{
+	uint32_t number;
+
+	if (vbd_number(text, &number)) {
+		text_error("guest: %s is a block device: this command is for "
+			   "SCSI devices, H:C:T:L",
+			   text);
+		return -1;
+	}
+	return guest_find(ctx, text, ms, lun);
+}
+
+int guest_open(const struct guest_lun *lun, struct vdisk *d, char *err,
+	       size_t len)
+{
+	if (lun->v)
+		return vdisk_open(d, lun->v, lun->addr, err, len);
+	vdisk_open_vbd(d, lun->b);
 	return 0;
 }
 
@@ -213,9 +270,9 @@ int guest_disk(struct guest_ctx *ctx, const char *text, struct vdisk *d)
 	struct guest_lun lun;
 	char err[SESSION_ERR_MAX];
 
-	if (guest_lun(ctx, text, GUEST_PATIENCE_MS, &lun))
+	if (guest_find(ctx, text, GUEST_PATIENCE_MS, &lun))
 		return -1;
-	if (vdisk_open(d, lun.v, lun.addr, err, sizeof(err))) {
+	if (guest_open(&lun, d, err, sizeof(err))) {
 		text_error("guest: %s: %s", text, err);
 		return -1;
 	}
@@ -226,9 +283,9 @@ int guest_disk(struct guest_ctx *ctx, const char *text, struct vdisk *d)
 	return 0;
 }
 
-int guest_memory(struct pvscsi *v, uint32_t n, uint8_t **va, uint64_t *frame)
+int guest_memory(struct device *d, uint32_t n, uint8_t **va, uint64_t *frame)
 {
-	int rc = device_memory(&v->dev, n, va, frame);
+	int rc = device_memory(d, n, va, frame);
 
 	if (!rc)
 		return 0;

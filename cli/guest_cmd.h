@@ -13,6 +13,7 @@
 #include "guest/disk.h"
 #include "guest/pvscsi.h"
 #include "guest/session.h"
+#include "guest/vbd.h"
 
 /* Words of a line. */
 #define GUEST_WORDS_MAX 64
@@ -50,24 +51,40 @@ int guest_abort(struct guest_ctx *ctx, int n, char **word);
 int guest_read(struct guest_ctx *ctx, int n, char **word);
 int guest_write(struct guest_ctx *ctx, int n, char **word);
 int guest_verify(struct guest_ctx *ctx, int n, char **word);
+int guest_flush(struct guest_ctx *ctx, int n, char **word);
+int guest_discard(struct guest_ctx *ctx, int n, char **word);
 int guest_bench(struct guest_ctx *ctx, int n, char **word);
 
 /* ---- what they share ---- */
 
-/* A LUN that a command works on. */
+/* What a command works on: a LUN, or a block device. */
 struct guest_lun {
 	const char *text; /* as it was typed */
 	struct pvscsi *v;
 	struct scsi_addr addr;
+	struct vbd *b; /* then V is NULL */
 };
 
 /*
- * guest_lun - find the LUN at TEXT, H:C:T:L; it may take MS to appear
+ * guest_find - find what is at TEXT, H:C:T:L or the name of a disk (vbd_number()
+ * of guest/vbd.h); it may take MS to appear
+ *
+ * Return: 0, or -1 after a line on stderr.
+ */
+int guest_find(struct guest_ctx *ctx, const char *text, int ms,
+	       struct guest_lun *lun);
+
+/*
+ * guest_lun - likewise, and it must be a LUN
  *
  * Return: 0, or -1 after a line on stderr.
  */
 int guest_lun(struct guest_ctx *ctx, const char *text, int ms,
 	      struct guest_lun *lun);
+
+/* guest_open - what LUN is: 0, or an error and one line in @err. */
+int guest_open(const struct guest_lun *lun, struct vdisk *d, char *err,
+	       size_t len);
 
 /* guest_disk - likewise, and it must have blocks. */
 int guest_disk(struct guest_ctx *ctx, const char *text, struct vdisk *d);
@@ -82,7 +99,7 @@ bool guest_size(const char *text, uint64_t *bytes);
 void guest_hex(FILE *f, const uint8_t *data, size_t len);
 
 /* guest_memory - device_memory(): 0, or -1 after a line on stderr. */
-int guest_memory(struct pvscsi *v, uint32_t n, uint8_t **va, uint64_t *frame);
+int guest_memory(struct device *d, uint32_t n, uint8_t **va, uint64_t *frame);
 
 /* guest_step - session_step() that ends with a signal: 0, or a negative
  * errno. */

@@ -37,15 +37,16 @@ int guest_wait(struct guest_ctx *ctx, int n, char **word)
 		text_error("guest: '%s' is no number of seconds", word[1]);
 		return 1;
 	}
-	if (guest_lun(ctx, word[0], ms, &lun))
+	if (guest_find(ctx, word[0], ms, &lun))
 		return 1;
-	if (vdisk_open(&d, lun.v, lun.addr, err, sizeof(err))) {
+	if (guest_open(&lun, &d, err, sizeof(err))) {
 		text_error("guest: %s: %s", word[0], err);
 		return 1;
 	}
 	text_size(d.blocks * d.block, size);
-	printf("%s is there: %s %s %s", word[0], type_name(d.type), d.vendor,
-	       d.product);
+	printf("%s is there: %s", word[0], type_name(d.type));
+	if (d.v)
+		printf(" %s %s", d.vendor, d.product);
 	if (d.has_blocks)
 		printf(", %s, blocks of %" PRIu32, size, d.block);
 	printf("%s\n", d.write_protected ? ", read-only" : "");
@@ -64,9 +65,25 @@ static bool settled(void *ctx)
 	return session_settled(ctx);
 }
 
+/* All but the first column. */
+static void list_disk(struct table *t, const struct vdisk *d)
+{
+	char text[24], block[24];
+
+	table_add(t, type_name(d->type));
+	table_add(t, d->v ? d->vendor : NULL);
+	table_add(t, d->v ? d->product : NULL);
+	table_add(t, d->v ? d->revision : NULL);
+	text_size(d->blocks * d->block, text);
+	table_add(t, d->has_blocks ? text : NULL);
+	snprintf(block, sizeof(block), "%" PRIu32, d->block);
+	table_add(t, d->has_blocks ? block : NULL);
+	table_add(t, d->write_protected ? "read-only" : "running");
+}
+
 static void list_lun(struct table *t, struct pvscsi *v, struct pvscsi_lun *lun)
 {
-	char vdev[40], text[24], block[24], err[SESSION_ERR_MAX] = "";
+	char vdev[40], err[SESSION_ERR_MAX] = "";
 	struct vdisk d = {0};
 
 	snprintf(vdev, sizeof(vdev), "%" PRIu32 ":%u:%u:%u", v->dev.unit,
@@ -78,15 +95,7 @@ static void list_lun(struct table *t, struct pvscsi *v, struct pvscsi_lun *lun)
 		table_add(t, *err ? err : "not ready");
 		return;
 	}
-	table_add(t, type_name(d.type));
-	table_add(t, d.vendor);
-	table_add(t, d.product);
-	table_add(t, d.revision);
-	text_size(d.blocks * d.block, text);
-	table_add(t, d.has_blocks ? text : NULL);
-	snprintf(block, sizeof(block), "%" PRIu32, d.block);
-	table_add(t, d.has_blocks ? block : NULL);
-	table_add(t, d.write_protected ? "read-only" : "running");
+	list_disk(t, &d);
 }
 
 static void list_luns(struct table *t, struct pvscsi *v)
@@ -94,6 +103,23 @@ static void list_luns(struct table *t, struct pvscsi *v)
 	for (uint32_t i = 0; i < v->nluns; i++)
 		if (v->lun[i].named)
 			list_lun(t, v, &v->lun[i]);
+}
+
+static void list_vbd(struct table *t, struct vbd *b)
+{
+	char name[VBD_NAME_MAX];
+	struct vdisk d;
+
+	vbd_name(b->dev.unit, name);
+	table_add(t, name);
+	if (!b->dev.connected) {
+		for (int i = 0; i < 6; i++)
+			table_add(t, NULL);
+		table_add(t, "not ready");
+		return;
+	}
+	vdisk_open_vbd(&d, b);
+	list_disk(t, &d);
 }
 
 int guest_list(struct guest_ctx *ctx, int n, char **word)
@@ -119,12 +145,15 @@ int guest_list(struct guest_ctx *ctx, int n, char **word)
 						"kernel"
 					      : "is not connected",
 				   *d->trouble ? ": " : "", d->trouble);
-		list_luns(&t, (struct pvscsi *)d);
+		if (d->ops == &vbd_device)
+			list_vbd(&t, (struct vbd *)d);
+		else
+			list_luns(&t, (struct pvscsi *)d);
 	}
 	if (t.cells)
 		table_print(&t, stdout);
 	else
-		puts("there is no LUN");
+		puts("there is no disk");
 	table_free(&t);
 	return 0;
 }
@@ -432,6 +461,7 @@ int guest_abort(struct guest_ctx *ctx, int n, char **word)
 	static struct pvscsi_cmd cmd[ABORTS_MAX];
 	int count = n > 1 ? atoi(word[1]) : 16, rc = 0;
 	struct aborts a = {.left = count};
+	struct guest_lun lun;
 	struct vdisk d;
 	uint32_t blocks;
 	uint8_t *data;
@@ -441,7 +471,8 @@ int guest_abort(struct guest_ctx *ctx, int n, char **word)
 			   ABORTS_MAX);
 		return 1;
 	}
-	if (guest_disk(ctx, word[0], &d))
+	if (guest_lun(ctx, word[0], GUEST_PATIENCE_MS, &lun) ||
+	    guest_disk(ctx, word[0], &d))
 		return 1;
 	data = malloc(d.transfer);
 	if (!data)

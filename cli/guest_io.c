@@ -177,6 +177,39 @@ out:
 	return rc;
 }
 
+int guest_flush(struct guest_ctx *ctx, int n, char **word)
+{
+	struct vdisk_io io = {.op = DISK_FLUSH};
+	struct vdisk d;
+	int err;
+
+	(void)n;
+	if (guest_disk(ctx, word[0], &d))
+		return 1;
+	err = vdisk_exec(&d, &io);
+	if (err)
+		return io_failed(word[0], "flush", 0, &io, err);
+	printf("%s: flushed\n", word[0]);
+	return 0;
+}
+
+int guest_discard(struct guest_ctx *ctx, int n, char **word)
+{
+	struct vdisk_io io = {.op = DISK_UNMAP};
+	struct vdisk d;
+	int err;
+
+	(void)n;
+	if (guest_disk(ctx, word[0], &d) ||
+	    !parse_range(&d, word[1], word[2], &io.offset, &io.len))
+		return 1;
+	err = vdisk_exec(&d, &io);
+	if (err)
+		return io_failed(word[0], "discard", io.offset, &io, err);
+	printf("%s: %" PRIu64 " bytes discarded\n", word[0], io.len);
+	return 0;
+}
+
 /* ----------------------------------------------------------------- verify */
 
 #define VERIFY_QD_MAX 64
@@ -286,8 +319,8 @@ static int verify_pass(struct verify *v, enum vdisk_op op, uint32_t qd)
 		rc = guest_step(v->ctx, -1);
 	while (v->running) {
 		/* What is under way uses memory of ours. */
-		if (v->d.v->dev.session->lost || guest_step(v->ctx, 100))
-			device_abandon(&v->d.v->dev);
+		if (v->d.dev->session->lost || guest_step(v->ctx, 100))
+			device_abandon(v->d.dev);
 	}
 	if (!v->err && !rc)
 		return 0;
@@ -346,7 +379,7 @@ static int verify_memory(struct verify *v, const struct verify_args *a)
 	uint32_t pages = (uint32_t)((a->bs + a->skew + 4095) / 4096);
 	uint8_t *va;
 
-	if (guest_memory(v->d.v, pages * (uint32_t)a->qd, &va, &v->frame))
+	if (guest_memory(v->d.dev, pages * (uint32_t)a->qd, &va, &v->frame))
 		return -1;
 	v->granted = true;
 	for (uint32_t i = 0; i < a->qd; i++)
@@ -412,7 +445,7 @@ int guest_verify(struct guest_ctx *ctx, int n, char **word)
 	rc = 0;
 out:
 	if (v && v->granted)
-		device_memory_free(&v->d.v->dev, v->frame);
+		device_memory_free(v->d.dev, v->frame);
 	free(v);
 	return rc;
 }

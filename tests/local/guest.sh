@@ -72,9 +72,9 @@ commands() {
 	says "no whole block" g 'read 0:0:1:0 512 512' 'multiples of the block, 4096'
 	says "write protected" g 'verify 0:0:2:0 64k' 'fails: Read-only file system'
 	says "what forgets is found out" g 'verify 0:0:3:0 64k' '1024 units of 64 bytes differ, the first at byte 0'
-	says "bench" g 'bench 0:0:0:0 time=1' '1 LUN, reads, 4096 bytes, QD 16: [1-9][0-9]* IOPS'
+	says "bench" g 'bench 0:0:0:0 time=1' '1 disk, reads, 4096 bytes, QD 16: [1-9][0-9]* IOPS'
 	says "bench of two, mixed, with spinning" g 'bench 0:0:0:0 0:0:1:0 rw=randrw qd=4 spin=20 time=1' \
-		'2 LUNs, mixed'
+		'2 disks, mixed'
 	says "bench with an unknown word" g 'bench 0:0:0:0 colour=red' "'colour=red' is not understood"
 }
 
