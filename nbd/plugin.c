@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * nbdkit-xenpv-plugin: a disk that a PVSCSI backend serves, as an NBD export.
+ * nbdkit-xenpv-plugin: a disk that a backend serves, as an NBD export.
  *
  *	nbdkit xenpv host=local:DIR name=NAME vdev=0:0:0:0
+ *	nbdkit xenpv host=local:DIR name=NAME vdev=xvda
  *
  * One engine thread is the domain (guest/session.h). nbdkit's threads put their
  * requests on a list, wake it, and sleep until theirs is done:
@@ -26,6 +27,7 @@
 #include "control/vdev.h"
 #include "guest/disk.h"
 #include "guest/session.h"
+#include "guest/vbd.h"
 
 #define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
 
@@ -44,7 +46,9 @@ struct request {
 static struct {
 	struct site site;
 	char *host, *name, *vdev;
-	struct pdev_vdev at;
+	bool block;	     /* a block device, of */
+	uint32_t number;     /* or a LUN, at */
+	struct pdev_vdev at; /* that place */
 	uint32_t wait_s, spin_us;
 
 	pthread_t thread;
@@ -70,14 +74,17 @@ static void io_done(struct vdisk_io *io)
 static bool is_there(void *ctx)
 {
 	struct request *r = ctx;
-	const struct scsi_addr addr = {(uint16_t)nbd.at.channel,
-				       (uint16_t)nbd.at.target,
-				       (uint16_t)nbd.at.lun};
+	struct vdisk *d = r->d;
 
-	r->d->v = pvscsi_find(nbd.session, nbd.at.host);
-	r->d->addr = addr;
-	return r->d->v && r->d->v->dev.connected &&
-	       pvscsi_lun_find(r->d->v, addr) != NULL;
+	d->addr = (struct scsi_addr){(uint16_t)nbd.at.channel,
+				     (uint16_t)nbd.at.target,
+				     (uint16_t)nbd.at.lun};
+	d->b = nbd.block ? vbd_find(nbd.session, nbd.number) : NULL;
+	if (nbd.block)
+		return d->b && d->b->dev.connected;
+	d->v = pvscsi_find(nbd.session, nbd.at.host);
+	return d->v && d->v->dev.connected &&
+	       pvscsi_lun_find(d->v, d->addr) != NULL;
 }
 
 /* Find the disk and what it is. */
@@ -92,6 +99,8 @@ static void run_open(struct request *r)
 			 "there is no disk at %s (%s): attach one to guest "
 			 "'%s'",
 			 nbd.vdev, strerror(-rc), nbd.name ? nbd.name : "");
+	else if (nbd.block)
+		vdisk_open_vbd(r->d, r->d->b);
 	else
 		rc = vdisk_open(r->d, r->d->v, r->d->addr, r->err,
 				sizeof(r->err));
@@ -379,10 +388,13 @@ static int nbd_config_complete(void)
 	char err[SESSION_ERR_MAX];
 
 	if (!nbd.vdev) {
-		nbdkit_error("vdev=H:C:T:L is missing: which disk?");
+		nbdkit_error(
+			"vdev=H:C:T:L or vdev=xvda is missing: which disk?");
 		return -1;
 	}
-	if (vdev_parse(&nbd.at, NULL, nbd.vdev, err, sizeof(err)) ||
+	nbd.block = vbd_number(nbd.vdev, &nbd.number);
+	if ((!nbd.block &&
+	     vdev_parse(&nbd.at, NULL, nbd.vdev, err, sizeof(err))) ||
 	    site_init(&nbd.site, nbd.host, err, sizeof(err))) {
 		nbdkit_error("%s", err);
 		return -1;
@@ -442,14 +454,15 @@ static void nbd_unload(void)
 
 static struct nbdkit_plugin plugin = {
 	.name = "xenpv",
-	.longname = "a disk of a Xen PVSCSI backend",
+	.longname = "a disk of a Xen PVSCSI or block backend",
 	.version = XENPV_VERSION,
-	.description = "Drives a PVSCSI backend as a guest would, and exports "
+	.description = "Drives a backend as a guest would, and exports "
 		       "one of its disks.",
 	.config = nbd_config,
 	.config_complete = nbd_config_complete,
 	.config_help =
-		"vdev=H:C:T:L   (required) which disk of the guest\n"
+		"vdev=VDEV      (required) which disk of the guest: H:C:T:L, "
+		"xvda\n"
 		"host=HOST      xen, or local:DIR; else XENPV_HOST, or xen\n"
 		"name=NAME      local host: which guest to be\n"
 		"wait=SECONDS   how long a client waits for the disk (30)\n"
