@@ -18,6 +18,7 @@ if ((EUID == 0)); then
 	mkdir -p "$WORK/bin/nbd" "$WORK/tests"
 	cp "${programs[@]/#/$XENPV_BUILD/}" "$WORK/bin"
 	cp "$XENPV_BUILD"/nbd/*.so "$WORK/bin/nbd" 2>/dev/null # where there is nbdkit
+	cp "$XENPV_BUILD/tests/local/vbd_backend" "$WORK/bin" 2>/dev/null # where tests are built
 	cp -r "$here" "$here"/../*.sh "$WORK/tests"
 	chmod -R a+rX "$WORK"
 	child=

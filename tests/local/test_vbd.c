@@ -164,7 +164,7 @@ static void test_everything_offered(void **state)
 	cfg.order = 4;
 	cfg.indirect = 256;
 	cfg.queues = 4;
-	cfg.persistent = true;
+	cfg.persistent = 1;
 	w = begin(cfg);
 	assert_int_equal(w->back.pages, 4);
 	assert_int_equal(w->v->info.queues, 4);

@@ -21,14 +21,14 @@
 #include "host/host.h"
 #include "wire/bus.h"
 
-#define BACK_DISK_MAX (8u << 20)
+#define BACK_DISK_MAX (64u << 20)
 #define BACK_UNIT     51712u
 
 struct back_cfg {
 	uint32_t order, indirect, queues; /* 0: not announced */
 	uint32_t block, info;
-	uint32_t features; /* of enum blk_back_feature */
-	bool persistent;   /* and the pages stay granted */
+	uint32_t features;   /* of enum blk_back_feature */
+	uint32_t persistent; /* and the pages stay granted */
 	uint64_t sectors;
 };
 
@@ -43,7 +43,7 @@ enum back_order {
 
 struct back {
 	struct back_cfg cfg;
-	char dir[64];
+	char dir[128];
 	uint32_t domid;
 	pthread_t thread;
 	atomic_uint order;
