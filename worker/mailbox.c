@@ -41,7 +41,8 @@ void mailbox_put(struct mailbox *m, const struct proto_msg *msg, const int *fds,
 	if (!mail)
 		abort();
 	mail->msg = *msg;
-	memcpy(mail->fds, fds, (size_t)nfds * sizeof(*fds));
+	if (nfds > 0) /* else FDS may be NULL */
+		memcpy(mail->fds, fds, (size_t)nfds * sizeof(*fds));
 	mail->nfds = nfds;
 	pthread_mutex_lock(&m->lock);
 	*m->last = mail;
