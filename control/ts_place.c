@@ -189,22 +189,31 @@ int place_rm(struct place *p, store_tx tx, const char *path)
  * Run FN in a transaction until it is committed, or FN says that there is
  * nothing to commit (its positive value is returned).
  */
+/*
+ * Worth another try? EIO of xenstored itself, once in a while seen of 4.17 when
+ * xenpvd changes the same directory, is a conflict by another name: a new
+ * transaction goes through. One of ours comes with its line.
+ */
+static bool again(const struct place *p, int rc)
+{
+	return rc == -EAGAIN || (rc == -EIO && !p->err[0]);
+}
+
 int place_txn(struct place *p, int (*fn)(struct place *p, store_tx tx))
 {
 	store_tx tx;
 	int rc = -EAGAIN;
 
-	for (int i = 0; i < TXN_TRIES && rc == -EAGAIN; i++) {
+	for (int i = 0; i < TXN_TRIES && again(p, rc); i++) {
+		p->err[0] = '\0';
 		rc = store_sync_begin(p->ts->st, &tx);
 		if (rc)
 			break;
-		p->err[0] = '\0';
 		rc = fn(p, tx);
-		if (rc) {
+		if (rc)
 			store_sync_abort(p->ts->st, tx);
-			break;
-		}
-		rc = store_sync_commit(p->ts->st, tx);
+		else
+			rc = store_sync_commit(p->ts->st, tx);
 	}
 	if (rc < 0 && !p->err[0])
 		ts_fail_store(p->err, p->len, rc, "change the device's nodes");
