@@ -161,6 +161,7 @@ static void complete(struct blk_path *p, struct blk_slot *s)
 
 	if (s->pages > 0)
 		arena_put(&p->arena, s->io.buf, s->pages);
+	s->pages = 0;
 	if (result >= 0)
 		count(&p->peer.stats, &s->io);
 	p->peer.stats.responses++;
