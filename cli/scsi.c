@@ -274,10 +274,14 @@ static void find_facts(const struct ts_lun *lun, struct facts *facts)
 	facts->vendor = "XENPV";
 	facts->product = "DISK";
 	facts->revision = "0001";
-	if (!pdev_options_parse(&facts->options, lun->options, ignored,
-				sizeof(ignored)) &&
-	    facts->options.product[0])
+	if (pdev_options_parse(&facts->options, lun->options, ignored,
+			       sizeof(ignored)))
+		return;
+	if (facts->options.product[0])
 		facts->product = facts->options.product;
+	/* Of an image the file's size is not the disk's. */
+	if (facts->options.format != PDEV_RAW)
+		facts->sized = false;
 }
 
 static const struct table_column columns[] = {

@@ -17,6 +17,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "control/pdev_image.h"
 #include "control/pdev_nbd.h"
 #include "control/probe.h"
 
@@ -110,6 +111,7 @@ enum option {
 	OPT_NAA,
 	OPT_BLOCKSIZE,
 	OPT_DIRECT,
+	OPT_FORMAT,
 	OPT_N,
 };
 
@@ -126,6 +128,7 @@ static const struct {
 	[OPT_NAA] = {"naa", "16 hexadecimal digits beginning with 2, 3 or 5"},
 	[OPT_BLOCKSIZE] = {"blocksize", "512 or 4096"},
 	[OPT_DIRECT] = {"direct", "auto, on or off"},
+	[OPT_FORMAT] = {"format", "raw, qcow2, vhdx, vpc or vmdk"},
 };
 
 static const char *const direct_names[] = {
@@ -133,6 +136,16 @@ static const char *const direct_names[] = {
 	[PDEV_DIRECT_ON] = "on",
 	[PDEV_DIRECT_OFF] = "off",
 };
+
+static const char *const format_names[] = {
+	[PDEV_RAW] = "raw", [PDEV_QCOW2] = "qcow2", [PDEV_VHDX] = "vhdx",
+	[PDEV_VPC] = "vpc", [PDEV_VMDK] = "vmdk",
+};
+
+const char *pdev_format_name(enum pdev_format format)
+{
+	return format_names[format];
+}
 
 /* Edits (insert, delete, replace) from A to B, of at most 31 characters. */
 static unsigned int edit_distance(const char *a, const char *b)
@@ -234,6 +247,14 @@ static bool set_option(struct pdev_options *o, enum option option,
 			if (strcmp(value, direct_names[i]))
 				continue;
 			o->direct = (enum pdev_direct)i;
+			return true;
+		}
+		return false;
+	case OPT_FORMAT:
+		for (size_t i = 0; i < XPV_ARRAY_SIZE(format_names); i++) {
+			if (strcmp(value, format_names[i]))
+				continue;
+			o->format = (enum pdev_format)i;
 			return true;
 		}
 		return false;
@@ -342,6 +363,9 @@ void pdev_options_format(const struct pdev_options *o, char *text)
 	if (o->direct != PDEV_DIRECT_AUTO)
 		n += (size_t)sprintf(text + n, ",direct=%s",
 				     direct_names[o->direct]);
+	if (o->format != PDEV_RAW)
+		n += (size_t)sprintf(text + n, ",format=%s",
+				     format_names[o->format]);
 	if (n)
 		memmove(text, text + 1, n);
 }
@@ -559,6 +583,11 @@ int pdev_parse(struct pdev *pdev, const char *name,
 		rc = pdev_nbd_parse(pdev, name, err, len);
 	else
 		rc = parse_path(pdev, name, err, len);
+	if (!rc && pdev->options.format != PDEV_RAW && pdev->kind != PDEV_FILE)
+		rc = fail(
+			err, len, -EINVAL,
+			"pdev '%.200s' is no file, as format=%s is for; leave out the format",
+			name, format_names[pdev->options.format]);
 	return rc ? rc : name_fault(pdev, err, len);
 }
 
@@ -744,6 +773,29 @@ static int measure_block(const struct pdev *pdev, int fd,
 	return 0;
 }
 
+/* A file that qemu-nbd is needed for. */
+static bool is_image(const struct pdev *pdev)
+{
+	return pdev->kind == PDEV_FILE && pdev->options.format != PDEV_RAW;
+}
+
+static int open_image(const struct pdev *pdev, int *fd,
+		      struct pdev_props *props, char *identity, char *err,
+		      size_t len)
+{
+	struct stat st;
+	int rc;
+
+	if (stat(pdev->path, &st))
+		return explain_open(pdev, errno, err, len);
+	rc = check_mode(pdev, &st, err, len);
+	if (rc)
+		return rc;
+	format_id(&st, props->id);
+	snprintf(identity, PROBE_IDENTITY_MAX, "file:%s", pdev->path);
+	return pdev_image_open(pdev, fd, props, err, len);
+}
+
 static int open_nbd(const struct pdev *pdev, int *fd, struct pdev_props *props,
 		    char *identity, char *err, size_t len)
 {
@@ -829,7 +881,7 @@ static void choose_storage(const struct pdev *pdev, struct pdev_props *props)
 	};
 	char own[sizeof(props->args)];
 
-	props->storage = drivers[pdev->kind];
+	props->storage = drivers[is_image(pdev) ? PDEV_NBD : pdev->kind];
 	if (!pdev->fault[0])
 		return;
 	strcpy(own, props->args);
@@ -847,11 +899,13 @@ int pdev_open(const struct pdev *pdev, int *fd, struct pdev_props *props,
 	memset(props, 0, sizeof(*props));
 	*fd = -1;
 	props->read_only = pdev->options.read_only;
-	props->multi = pdev->kind != PDEV_NBD;
+	props->multi = pdev->kind != PDEV_NBD && !is_image(pdev);
 	if (pdev->kind == PDEV_NULL) {
 		rc = open_null(pdev, props, identity);
 	} else if (pdev->kind == PDEV_NBD) {
 		rc = open_nbd(pdev, fd, props, identity, err, len);
+	} else if (is_image(pdev)) {
+		rc = open_image(pdev, fd, props, identity, err, len);
 	} else {
 		rc = open_storage(pdev, fd, props, err, len);
 		if (rc)
@@ -867,7 +921,8 @@ int pdev_open(const struct pdev *pdev, int *fd, struct pdev_props *props,
 	rc = check_size(pdev, props, err, len);
 	if (rc)
 		goto out;
-	if (pdev->kind == PDEV_FILE || pdev->kind == PDEV_BLOCK) {
+	if (pdev->kind == PDEV_BLOCK ||
+	    (pdev->kind == PDEV_FILE && !is_image(pdev))) {
 		rc = settle_direct(pdev, *fd, props, err, len);
 		if (rc)
 			goto out;

@@ -13,6 +13,7 @@
  *            (for tests; storage/fault_spec.h)
  *   options  comma separated: ro rw shared feature-host serial=TEXT
  *            product=TEXT naa=HEX blocksize=512|4096 direct=auto|on|off
+ *            format=raw|qcow2|vhdx|vpc|vmdk
  *
  * Options are given after the vdev: "PDEV,VDEV,ro,serial=A1".
  *
@@ -53,12 +54,22 @@ enum pdev_direct {
 	PDEV_DIRECT_OFF,  /* through the page cache, written through */
 };
 
+/* Of a file; all but raw are served by qemu-nbd (pdev_image.h). */
+enum pdev_format {
+	PDEV_RAW,
+	PDEV_QCOW2,
+	PDEV_VHDX,
+	PDEV_VPC, /* VHD */
+	PDEV_VMDK,
+};
+
 struct pdev_options {
 	bool read_only;
 	bool shared; /* other LUNs may have the same pdev if they say so */
 	bool feature_host; /* of the controller, not of the LUN: the command
 			      line writes it to the node "feature-host" */
 	enum pdev_direct direct;
+	enum pdev_format format;
 	uint32_t block_size;		/* 0: the device's own, 512 for files */
 	uint64_t naa;			/* 0: derived */
 	char serial[PDEV_SERIAL_MAX];	/* "": derived */
@@ -119,6 +130,9 @@ int pdev_options_parse(struct pdev_options *options, const char *text,
  * PDEV_OPTIONS_MAX bytes.
  */
 void pdev_options_format(const struct pdev_options *options, char *text);
+
+/* "raw", "qcow2"... */
+const char *pdev_format_name(enum pdev_format format);
 
 /*
  * Would NAME mean the same in another directory? That is what nodes hold.

@@ -157,26 +157,36 @@ static int64_t now_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-static int connect_to(const struct pdev *pdev, struct nbd_handle *h, char *err,
-		      size_t len)
+/* By CLIENT, or (-1) by where PDEV says that its server is. */
+static int begin(const struct pdev *pdev, struct nbd_handle *h, int client)
 {
-	int64_t end = now_ms() + PDEV_NBD_PATIENCE_MS, left;
 	struct place p;
 	int rc;
 
-	if (!split(&p, pdev->path))
-		return -EINVAL;
 	/* Simple replies are all that the worker knows. */
-	rc = nbd_set_request_structured_replies(h, false);
-	if (!rc)
-		rc = nbd_set_export_name(h, p.export);
-	if (!rc)
-		rc = p.socket[0] ? nbd_aio_connect_unix(h, p.socket)
-				 : nbd_aio_connect_tcp(h, p.host, p.port);
+	if (nbd_set_request_structured_replies(h, false))
+		return -1;
+	if (client >= 0)
+		return nbd_aio_connect_socket(h, client);
+	if (!split(&p, pdev->path))
+		return -1;
+	rc = nbd_set_export_name(h, p.export);
+	if (rc)
+		return rc;
+	return p.socket[0] ? nbd_aio_connect_unix(h, p.socket)
+			   : nbd_aio_connect_tcp(h, p.host, p.port);
+}
+
+static int connect_to(const struct pdev *pdev, struct nbd_handle *h, int client,
+		      char *err, size_t len)
+{
+	int64_t end = now_ms() + PDEV_NBD_PATIENCE_MS, left;
+	int rc = begin(pdev, h, client);
+
 	while (!rc && !nbd_aio_is_ready(h)) {
 		if (nbd_aio_is_dead(h) || nbd_aio_is_closed(h))
 			return fail(
-				err, len, -EPROTO,
+				err, len, -EPIPE,
 				"pdev '%.200s': the server has closed the connection; look into its log",
 				pdev->name);
 		left = end - now_ms();
@@ -188,7 +198,11 @@ static int connect_to(const struct pdev *pdev, struct nbd_handle *h, char *err,
 		if (nbd_poll(h, (int)left) < 0)
 			rc = -1;
 	}
-	return rc ? explain(pdev, err, len) : 0;
+	if (!rc)
+		return 0;
+	/* Hung up, before or while something was sent. */
+	rc = explain(pdev, err, len);
+	return client >= 0 && nbd_aio_is_dead(h) ? -EPIPE : rc;
 }
 
 /* ----------------------------------------------------------------- measure */
@@ -278,15 +292,18 @@ static int take_socket(struct nbd_handle *h)
 	return fd;
 }
 
-int pdev_nbd_open(const struct pdev *pdev, int *fd, struct pdev_props *props,
-		  char *err, size_t len)
+int pdev_nbd_negotiate(const struct pdev *pdev, int client, int *fd,
+		       struct pdev_props *props, char *err, size_t len)
 {
 	struct nbd_handle *h = nbd_create();
 	int rc;
 
-	if (!h)
+	if (!h) {
+		if (client >= 0)
+			close(client);
 		return fail(err, len, -ENOMEM, "out of memory; try again");
-	rc = connect_to(pdev, h, err, len);
+	}
+	rc = connect_to(pdev, h, client, err, len);
 	if (!rc)
 		rc = measure(pdev, h, props, err, len);
 	if (!rc) {
@@ -298,4 +315,10 @@ int pdev_nbd_open(const struct pdev *pdev, int *fd, struct pdev_props *props,
 	/* It goes without a word to the server: the connection goes on. */
 	nbd_close(h);
 	return rc;
+}
+
+int pdev_nbd_open(const struct pdev *pdev, int *fd, struct pdev_props *props,
+		  char *err, size_t len)
+{
+	return pdev_nbd_negotiate(pdev, -1, fd, props, err, len);
 }

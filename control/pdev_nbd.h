@@ -35,4 +35,12 @@ int pdev_nbd_open(const struct pdev *pdev, int *fd, struct pdev_props *props,
 
 #define PDEV_NBD_PATIENCE_MS 5000
 
+/*
+ * The same with a server that is connected already, by CLIENT, which becomes
+ * libnbd's. -EPIPE: it has hung up.
+ */
+int pdev_nbd_negotiate(const struct pdev *pdev, int client, int *fd,
+		       struct pdev_props *props, char *err,
+		       size_t len) XPV_MUST_CHECK;
+
 #endif

@@ -105,13 +105,15 @@ static void options_come_back(void **state)
 	static const char all[] =
 		"ro,shared,serial=0123456789012345678901234567890,"
 		"product=0123456789ABCDEF,naa=3123456789abcdef,"
-		"blocksize=4096,direct=auto";
+		"blocksize=4096,direct=auto,format=qcow2";
 	static const char *const same[] = {
 		"",
 		"ro",
 		"shared",
 		"serial=A 1",
 		"ro,shared,direct=off",
+		"ro,format=vhdx",
+		"format=vpc",
 		"naa=5000c50012345678,blocksize=512,direct=on",
 	};
 	struct pdev_options o;
@@ -212,6 +214,7 @@ static void bad_pdevs_are_refused(void **state)
 		{"null:1Gk", "", "try null:1G"},
 		{"null:2000000T", "", "try null:1G"},
 		{"null:513", "", "no multiple"},
+		{"null:1G", "format=qcow2", "is no file"},
 		{"phy:/dev/sda", "", "without the prefix"},
 		{"1:0:0:0", "", "not supported yet"},
 		{"iscsi://host", "", "not supported yet"},
