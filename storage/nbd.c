@@ -11,10 +11,10 @@
  *   done   <- its data <- header <- recv    replies, in the server's order
  *
  * libnbd itself is not used here: it allocates for each command, makes system
- * calls beside io_uring (recv, send, poll: one wake-up and two calls for each
- * step of a reply), and brings 18 libraries into each guest's worker, TLS and
- * XML among them, for which a worker takes 2.7 ms instead of 1 ms to start;
- * and one connection is enough, of which a server may offer no more.
+ * calls of its own beside io_uring, and brings 18 libraries into each guest's
+ * worker, TLS and XML among them: an empty program takes 3.7 ms to start and
+ * end with them, 1.0 ms without (200 runs of each, one machine). And one
+ * connection is enough, of which a server may offer no more.
  *
  * Arguments: "FLAGS MAX", the transmission flags (hexadecimal) and the most
  * bytes that one request may move. A request that is wrong is the server's to
