@@ -161,7 +161,7 @@ const struct command commands[] = {
 	{
 		.name = "conform",
 		.args = "vscsi-backend [CONTROLLER] | vscsi-frontend GUEST "
-			"[CONTROLLER]",
+			"[CONTROLLER] | blk-backend [DISK]",
 		.summary = "run the conformance suite against a peer",
 		.details =
 			"vscsi-backend   we are the frontend, in the guest: of "

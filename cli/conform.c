@@ -12,9 +12,11 @@
 #include "cli/table.h"
 #include "cli/text.h"
 #include "conform/backend.h"
+#include "conform/blk.h"
 #include "conform/frontend.h"
 #include "control/site.h"
 #include "control/toolstack.h"
+#include "guest/vbd.h"
 
 /* How long the controller may take to be attached. */
 #define WAIT_S 30
@@ -127,6 +129,35 @@ static int run_backend(const struct cli_args *args,
 	return backend_conform(&cfg, opt, count, why, len);
 }
 
+/* The disk that the guest knows as xvda. */
+#define XVDA 51712
+
+static int run_blk_backend(const struct cli_args *args,
+			   const struct conform_options *opt, uint32_t count[3],
+			   char *why, size_t len)
+{
+	struct blk_suite_cfg cfg = {.name = args->option[CONFORM_NAME],
+				    .unit = XVDA,
+				    .wait_s = WAIT_S};
+
+	if (args->n > 1 && !vbd_number(args->arg[1], &cfg.unit)) {
+		snprintf(why, len,
+			 "disk '%s' is no name such as xvda, or vbd/51712",
+			 args->arg[1]);
+		return -EINVAL;
+	}
+	cfg.ops = find_front(site_name(args->site));
+	cfg.where = site_place(args->site);
+	if (!cfg.ops) {
+		snprintf(why, len, "there is no frontend for host %s",
+			 site_name(args->site));
+		return -EINVAL;
+	}
+	if (!cfg.name)
+		cfg.name = "conform";
+	return blk_backend_conform(&cfg, opt, count, why, len);
+}
+
 static int run_frontend(const struct cli_args *args,
 			const struct conform_options *opt, uint32_t count[3],
 			char *why, size_t len)
@@ -160,6 +191,12 @@ static int run_frontend(const struct cli_args *args,
 }
 
 static const struct kind kinds[] = {
+	{
+		.name = "blk-backend",
+		.cases = blk_backend_cases,
+		.run = run_blk_backend,
+		.args_max = 1,
+	},
 	{
 		.name = "vscsi-backend",
 		.cases = backend_cases,

@@ -459,8 +459,8 @@ int backend_conform(const struct backend_cfg *cfg,
 		snprintf(why, len, "out of memory");
 		return -ENOMEM;
 	}
-	rc = raw_open(&b.front, cfg->ops, cfg->where, cfg->name, cfg->unit,
-		      cfg->wait_s, why, len);
+	rc = raw_open(&b.front, cfg->ops, cfg->where, cfg->name, "vscsi",
+		      cfg->unit, cfg->wait_s, why, len);
 	if (rc)
 		goto out;
 	b.front.c = &b.c;

@@ -116,6 +116,57 @@ CLAUSE(ring_copy, "ring.h RING_COPY_REQUEST",
 CLAUSE(ring_fields, "ring.h struct sring",
        "req_prod and rsp_event are the frontend's, rsp_prod and req_event "
        "the backend's; nobody uses the rest.");
+CLAUSE(blk_rw, "blkif.h BLKIF_OP_READ, BLKIF_OP_WRITE",
+       "Sectors from sector_number on are read into the areas that the "
+       "segments name, or written from them, in their order.");
+CLAUSE(blk_operation, "blkif.h REQUEST CODES, STATUS RETURN CODES",
+       "There are operations 0 to 6; one that is not supported is answered "
+       "with EOPNOTSUPP (-2), one that fails with ERROR (-1).");
+CLAUSE(blk_info, "blkif.h info, VDISK_READONLY",
+       "A disk whose info says so cannot be written.");
+CLAUSE(blk_flush, "blkif.h feature-flush-cache, BLKIF_OP_FLUSH_DISKCACHE",
+       "If the node is 1, the request is understood; otherwise it may fail "
+       "with EOPNOTSUPP.");
+CLAUSE(blk_barrier, "blkif.h feature-barrier, BLKIF_OP_WRITE_BARRIER",
+       "If the node is 1, the request is understood; otherwise it may fail "
+       "with EOPNOTSUPP.");
+CLAUSE(blk_handle, "blkif.h struct blkif_request, handle",
+       "A request carries the number of the device that it is for.");
+CLAUSE(blk_segments, "blkif.h BLKIF_MAX_SEGMENTS_PER_REQUEST",
+       "A request has at most 11 segments.");
+CLAUSE(blk_sects, "blkif.h struct blkif_request_segment",
+       "A segment is the sectors first_sect to last_sect of a page, both "
+       "included; a page has 8.");
+CLAUSE(blk_sectors, "blkif.h sectors",
+       "The disk has so many sectors of 512 bytes; there are no others.");
+CLAUSE(blk_sector_size, "blkif.h sector-size",
+       "The logical block of the disk: requests begin and end at multiples "
+       "of it.");
+CLAUSE(blk_discard, "blkif.h feature-discard, BLKIF_OP_DISCARD",
+       "If the node is 1, nr_sectors from sector_number on can be given "
+       "back; otherwise the request may fail with EOPNOTSUPP.");
+CLAUSE(blk_indirect, "blkif.h BLKIF_OP_INDIRECT",
+       "The segments stand in up to 8 granted pages, 512 in each.");
+CLAUSE(blk_indirect_max, "blkif.h feature-max-indirect-segments",
+       "The most segments of an indirect request.");
+CLAUSE(blk_indirect_op, "blkif.h BLKIF_OP_INDIRECT, indirect_op",
+       "What an indirect request does is a READ or a WRITE.");
+CLAUSE(blk_ring_full, "ring.h RING_SIZE, blkif.h",
+       "A page holds 32 requests of 112 bytes; all may be outstanding.");
+CLAUSE(blk_ring_order, "blkif.h ring-page-order, max-ring-page-order",
+       "A ring has 2 to the power of ring-page-order pages, at most those "
+       "of max-ring-page-order, named by ring-ref0 and so on.");
+CLAUSE(blk_id, "blkif.h struct blkif_request, id",
+       "A private value of the guest, of 64 bits, echoed in the response.");
+CLAUSE(blk_properties, "blkif.h Backend Device Properties",
+       "A backend in state 4 has said how many sectors the disk has, and "
+       "how large a logical block is: a power of two from 512 on.");
+CLAUSE(blk_ring_ref, "blkif.h ring-ref",
+       "The grant reference of the sole page of a ring.");
+CLAUSE(blk_event_channel, "blkif.h event-channel",
+       "The event channel that signals activity in the ring.");
+CLAUSE(blk_protocol, "blkif.h protocol, protocols.h",
+       "The layout of requests and responses: one of those that there are.");
 CLAUSE(report_luns, "SPC-4 6.33 REPORT LUNS",
        "Any allocation length from 16 on is served; what is returned is "
        "cut to it.");

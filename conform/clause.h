@@ -2,7 +2,7 @@
 /*
  * The sentences of the protocol that cases check, once each. They are ours, in
  * short; the place is where the binding ones stand: Xen's public/io/vscsiif.h,
- * ring.h, xenbus.h, public/grant_table.h.
+ * blkif.h, ring.h, xenbus.h, public/grant_table.h.
  */
 #ifndef CONFORM_CLAUSE_H
 #define CONFORM_CLAUSE_H
@@ -29,6 +29,14 @@ extern const struct clause clause_rqid, clause_rslt, clause_sense,
 extern const struct clause clause_ring_once, clause_ring_full,
 	clause_ring_event, clause_ring_rsp_event, clause_ring_bounds,
 	clause_ring_copy, clause_ring_fields;
+/* block devices */
+extern const struct clause clause_blk_rw, clause_blk_operation, clause_blk_info,
+	clause_blk_flush, clause_blk_barrier, clause_blk_handle,
+	clause_blk_segments, clause_blk_sects, clause_blk_sectors,
+	clause_blk_sector_size, clause_blk_discard, clause_blk_indirect,
+	clause_blk_indirect_max, clause_blk_indirect_op, clause_blk_ring_full,
+	clause_blk_ring_order, clause_blk_id, clause_blk_properties,
+	clause_blk_ring_ref, clause_blk_event_channel, clause_blk_protocol;
 /* what SCSI itself says */
 extern const struct clause clause_report_luns, clause_scsi_error,
 	clause_scsi_range, clause_alone;

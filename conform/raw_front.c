@@ -39,7 +39,8 @@ static int64_t left(const struct raw_front *f, int64_t ms)
 static void own_path(const struct raw_front *f, const char *leaf,
 		     char out[PATH_LEN])
 {
-	snprintf(out, PATH_LEN, "device/vscsi/%" PRIu32 "/%s", f->unit, leaf);
+	snprintf(out, PATH_LEN, "device/%s/%" PRIu32 "/%s", f->type, f->unit,
+		 leaf);
 }
 
 static bool read_node(struct raw_front *f, const char *path, char *out,
@@ -162,14 +163,15 @@ static bool find_backend(struct raw_front *f, uint32_t seconds)
 }
 
 int raw_open(struct raw_front *f, const struct front_ops *ops,
-	     const char *where, const char *name, uint32_t unit,
-	     uint32_t seconds, char *why, size_t len)
+	     const char *where, const char *name, const char *type,
+	     uint32_t unit, uint32_t seconds, char *why, size_t len)
 {
 	const char *what = "";
 	int rc, fd;
 
 	memset(f, 0, sizeof(*f));
 	f->ops = ops;
+	f->type = type;
 	f->unit = unit;
 	rc = ops->open(&f->f, where, name, &what);
 	if (rc) {
@@ -190,9 +192,10 @@ int raw_open(struct raw_front *f, const struct front_ops *ops,
 		snprintf(why, len, "%s", f->broken);
 	else
 		snprintf(why, len,
-			 "domain %" PRIu32 " has no controller %" PRIu32
+			 "domain %" PRIu32 " has no %s %" PRIu32
 			 ": attach one, with --no-wait",
-			 ops->domid(f->f), unit);
+			 ops->domid(f->f),
+			 strcmp(type, "vscsi") ? "disk" : "controller", unit);
 fail:
 	raw_close(f);
 	return rc;

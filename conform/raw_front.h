@@ -2,7 +2,8 @@
 /*
  * The frontend's end of PVSCSI, raw: the handshake, the ring, granted pages,
  * over host/front.h. It is for tests of a backend: nothing of what is sent is
- * looked at.
+ * looked at. (What has nothing to do with the ring serves any protocol:
+ * conform/raw_blk.h.)
  *
  * What our own machine refuses is noted in `broken`, after which nothing does
  * anything any more; whoever runs cases looks there.
@@ -28,7 +29,8 @@ struct raw_front {
 	const struct front_ops *ops;
 	struct front *f;
 	struct store *st;
-	uint32_t unit;	  /* device/vscsi/UNIT */
+	const char *type;
+	uint32_t unit;	  /* device/TYPE/UNIT */
 	uint32_t back_id; /* the backend's domain */
 	char back[256];	  /* its directory */
 	char broken[CONFORM_DETAIL_MAX];
@@ -53,13 +55,13 @@ struct raw_pages {
 };
 
 /*
- * Become a domain (front_ops.open), and find the backend of controller UNIT,
+ * Become a domain (front_ops.open), and find the backend of device/TYPE/UNIT,
  * for which a toolstack has SECONDS. 0, or a negative errno and one line in
  * WHY.
  */
 int raw_open(struct raw_front *f, const struct front_ops *ops,
-	     const char *where, const char *name, uint32_t unit,
-	     uint32_t seconds, char *why, size_t len);
+	     const char *where, const char *name, const char *type,
+	     uint32_t unit, uint32_t seconds, char *why, size_t len);
 
 void raw_close(struct raw_front *f);
 

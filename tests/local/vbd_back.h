@@ -89,14 +89,17 @@ static inline void back_write(struct back *b, bool front, const char *leaf,
 
 static inline bool back_read(struct back *b, const char *leaf, uint32_t *value)
 {
-	char path[160], *text;
+	char path[160], *text, *end;
+	unsigned long number;
 
 	back_path(b, true, leaf, path);
 	if (store_sync_read(b->st, 0, path, &text, NULL))
 		return false;
-	*value = (uint32_t)strtoul(text, NULL, 10);
+	number = strtoul(text, &end, 10);
+	*value = (uint32_t)number;
+	number = end == text || *end || number > UINT32_MAX || *text == '-';
 	free(text);
-	return true;
+	return !number;
 }
 
 static inline void back_state(struct back *b, uint32_t state)
@@ -181,8 +184,11 @@ static inline void back_serve(struct back *b)
 	if (!b->event && !b->more)
 		return;
 	b->event = false;
-	if (blk_back_poll(b->engine, 1024) < 0)
+	if (blk_back_poll(b->engine, 1024) < 0 &&
+	    b->state == WIRE_BUS_CONNECTED) {
 		b->misdeeds++;
+		back_state(b, WIRE_BUS_CLOSING);
+	}
 	for (uint32_t i = 0; i < b->cmds; i++)
 		blk_back_complete(b->engine, b->cmd[i].tag,
 				  back_execute(b, &b->cmd[i]));
@@ -234,9 +240,9 @@ static inline bool back_ring(struct back *b, struct host_ring *ring)
 
 	*ring = (struct host_ring){.domid = b->domid, .pages = 1};
 	if (back_read(b, WIRE_BLK_KEY_RING_ORDER, &order))
-		ring->pages = 1u << order;
-	good = back_read(b, WIRE_BLK_KEY_EVENT_CHANNEL, &ring->port) &&
-	       ring->pages <= 1u << b->cfg.order;
+		ring->pages = order <= b->cfg.order ? 1u << order : 0;
+	good = ring->pages &&
+	       back_read(b, WIRE_BLK_KEY_EVENT_CHANNEL, &ring->port);
 	if (ring->pages == 1)
 		good &= back_read(b, WIRE_BLK_KEY_RING_REF, &ring->gref[0]);
 	for (; ring->pages > 1 && good && n < ring->pages; n++) {
@@ -274,6 +280,7 @@ static inline void back_attach(struct back *b)
 	    host_local.open(&b->link, b->dir, &ring, &cfg.shared, &why)) {
 		b->bad_nodes++;
 		b->link = NULL;
+		back_state(b, WIRE_BUS_CLOSING);
 		return;
 	}
 	cfg.pages = ring.pages;

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "conform/raw_blk.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/ring.h"
+#include "core/xs.h"
+
+struct wire_ring *raw_blk_ring(const struct raw_blk *k)
+{
+	return (struct wire_ring *)(void *)k->ring.at;
+}
+
+static void drop_ring(struct raw_blk *k)
+{
+	struct raw_front *f = &k->f;
+
+	if (f->ported)
+		f->ops->channel_close(f->f, f->port);
+	f->ported = false;
+	raw_ungrant(f, &k->ring);
+}
+
+static void new_ring(struct raw_blk *k, uint32_t pages)
+{
+	struct raw_front *f = &k->f;
+
+	drop_ring(k);
+	if (!raw_grant(f, &k->ring, pages, true))
+		return;
+	memset(k->ring.at, 0, (size_t)pages * WIRE_PAGE_SIZE);
+	raw_blk_ring(k)->req_event = raw_blk_ring(k)->rsp_event = 1;
+	k->slots = ring_slots(pages, sizeof(struct wire_blk_req64));
+	k->req_prod = k->rsp_cons = 0;
+	f->ported = !f->ops->channel(f->f, f->back_id, &f->port);
+	if (!f->ported)
+		snprintf(f->broken, sizeof(f->broken), "no event channel");
+}
+
+/* Either ring-ref, or ring-page-order and ring-ref0 to ring-refN. */
+static void put_refs(struct raw_blk *k, const struct raw_blk_how *how)
+{
+	struct raw_front *f = &k->f;
+	uint32_t i, n = k->ring.n;
+	char leaf[32];
+
+	raw_remove(f, WIRE_BLK_KEY_RING_REF);
+	raw_remove(f, WIRE_BLK_KEY_RING_ORDER);
+	for (i = 0; i < WIRE_BLK_RING_PAGES_MAX; i++) {
+		snprintf(leaf, sizeof(leaf), "ring-ref%" PRIu32, i);
+		if (n > 1 && i < n)
+			raw_put_u32(f, leaf, k->ring.gref[i]);
+		else
+			raw_remove(f, leaf);
+	}
+	if (n > 1)
+		raw_put_u32(f, WIRE_BLK_KEY_RING_ORDER,
+			    (uint32_t)__builtin_ctz(n));
+	else if (how->ring_ref)
+		raw_put_node(f, WIRE_BLK_KEY_RING_REF, how->ring_ref);
+	else
+		raw_put_u32(f, WIRE_BLK_KEY_RING_REF, k->ring.gref[0]);
+	if (how->order)
+		raw_put_node(f, WIRE_BLK_KEY_RING_ORDER, how->order);
+}
+
+uint32_t raw_blk_connect(struct raw_blk *k, const struct raw_blk_how *how,
+			 bool now)
+{
+	struct raw_front *f = &k->f;
+	uint32_t state;
+
+	if (!now) {
+		state = raw_wait(f, WIRE_BUS_INIT_WAIT, WIRE_BUS_CONNECTED);
+		if (state != WIRE_BUS_INIT_WAIT)
+			return state;
+	}
+	new_ring(k, how->pages ? how->pages : 1);
+	if (*f->broken)
+		return WIRE_BUS_UNKNOWN;
+	put_refs(k, how);
+	if (how->port)
+		raw_put_node(f, WIRE_BLK_KEY_EVENT_CHANNEL, how->port);
+	else
+		raw_put_u32(f, WIRE_BLK_KEY_EVENT_CHANNEL, f->port);
+	raw_put_node(f, WIRE_BLK_KEY_PROTOCOL,
+		     how->protocol ? how->protocol : WIRE_BLK_PROTO_X86_64);
+	raw_put_u32(f, WIRE_BLK_KEY_PERSISTENT, 0);
+	raw_put_u32(f, WIRE_BUS_STATE, WIRE_BUS_INITIALISED);
+	if (how->ring_ref || how->port || how->protocol || how->order)
+		return raw_wait_leaf(f, WIRE_BUS_STATE, WIRE_BUS_CLOSING,
+				     WIRE_BUS_CLOSED, 3000);
+	state = raw_wait_leaf(f, WIRE_BUS_STATE, WIRE_BUS_CONNECTED,
+			      WIRE_BUS_CLOSING, RAW_PATIENCE_MS / 2);
+	if (state == WIRE_BUS_CONNECTED)
+		raw_put_u32(f, WIRE_BUS_STATE, WIRE_BUS_CONNECTED);
+	return state;
+}
+
+void raw_blk_close(struct raw_blk *k)
+{
+	drop_ring(k);
+	raw_close(&k->f);
+}
+
+static uint8_t *slot(const struct raw_blk *k, uint32_t index)
+{
+	return k->ring.at + WIRE_RING_SLOTS_OFFS +
+	       (index % k->slots) * sizeof(struct wire_blk_req64);
+}
+
+uint32_t raw_blk_room(const struct raw_blk *k)
+{
+	return k->slots - (k->req_prod - k->rsp_cons);
+}
+
+void raw_blk_put(struct raw_blk *k, const struct wire_blk_req64 *req)
+{
+	if (!k->ring.at || raw_blk_room(k) == 0) {
+		snprintf(k->f.broken, sizeof(k->f.broken),
+			 "more requests than slots: the case is wrong");
+		return;
+	}
+	memcpy(slot(k, k->req_prod), req, sizeof(*req));
+	k->req_prod++;
+}
+
+void raw_blk_publish(struct raw_blk *k)
+{
+	if (k->ring.at)
+		xpv_store32(&raw_blk_ring(k)->req_prod, k->req_prod);
+}
+
+void raw_blk_push(struct raw_blk *k)
+{
+	raw_blk_publish(k);
+	raw_notify(&k->f);
+}
+
+uint32_t raw_blk_answers(const struct raw_blk *k)
+{
+	if (!k->ring.at)
+		return 0;
+	return xpv_load32(&raw_blk_ring(k)->rsp_prod) - k->rsp_cons;
+}
+
+bool raw_blk_get(struct raw_blk *k, struct wire_blk_rsp64 *rsp, int64_t ms)
+{
+	int64_t end = conform_now() + (k->f.c ? conform_left(k->f.c, ms) : ms);
+
+	if (!k->ring.at || *k->f.broken)
+		return false;
+	while (raw_blk_answers(k) == 0) {
+		xpv_store32(&raw_blk_ring(k)->rsp_event, k->rsp_cons + 1);
+		xpv_mb();
+		if (raw_blk_answers(k))
+			break;
+		if (conform_now() >= end)
+			return false;
+		raw_event(&k->f, end - conform_now());
+	}
+	memcpy(rsp, slot(k, k->rsp_cons), sizeof(*rsp));
+	k->rsp_cons++;
+	return true;
+}
