@@ -16,11 +16,13 @@
 #include "control/ctl.h"
 #include "control/daemon.h"
 #include "control/device_round.h"
+#include "control/vbd.h"
 #include "control/vscsi.h"
 #include "host/log.h"
 
 const struct device_class *const device_classes[] = {
 	&vscsi_class,
+	&vbd_class,
 	NULL,
 };
 

@@ -1,0 +1,553 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Disks of the block protocol: see vbd.h.
+ */
+#include "control/vbd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "control/ctl.h"
+#include "control/daemon.h"
+#include "control/device_round.h"
+#include "core/blk_back.h"
+#include "host/log.h"
+#include "wire/blk.h"
+
+#define KEY_DEV	      "dev"
+#define KEY_ERROR     "error"
+#define KEY_OPTIONS   "options"
+#define KEY_REMOVABLE "removable"
+#define KEY_RESIZE    "resize"
+
+static const struct vbd_limits limits = {
+	.queues = VBD_QUEUES,
+	.ring_order = VBD_RING_ORDER,
+};
+
+static struct vbd *vbd_of(struct device *dev)
+{
+	return (struct vbd *)dev; /* its first member */
+}
+
+static const struct vbd *vbd_of_const(const struct device *dev)
+{
+	return (const struct vbd *)dev;
+}
+
+static void note(struct vbd *vbd, const char *text)
+{
+	snprintf(vbd->error, sizeof(vbd->error), "%s", text);
+}
+
+/* ---------------------------------------------------------------- reading */
+
+/* Replaces *OUT by a copy of the node's text, or NULL. */
+static int copy_node(const struct store_tree *tree, const char *name,
+		     char **out)
+{
+	const char *text = tree_get(tree, name);
+
+	free(*out);
+	*out = NULL;
+	if (!text)
+		return 0;
+	*out = strdup(text);
+	return *out ? 0 : -ENOMEM;
+}
+
+static int read_nodes(struct device *dev)
+{
+	struct vbd *vbd = vbd_of(dev);
+	int rc;
+
+	vbd->error_node = tree_get(dev->back, KEY_ERROR) != NULL;
+	vbd->resize = tree_get(dev->back, KEY_RESIZE) != NULL;
+	rc = copy_node(dev->back, KEY_DEV, &vbd->name);
+	if (!rc)
+		rc = copy_node(dev->back, WIRE_BLK_KEY_PARAMS, &vbd->pname);
+	return rc;
+}
+
+/* Nothing is reconfigured in a disk: its states are those of every device. */
+static struct bus_step vbd_step(const struct bus_facts *facts)
+{
+	struct bus_step step = bus_back_step(facts);
+
+	/* A frontend whose disk is in use says Closing and goes on; it means it
+	 * at Closed. */
+	if (step.action == BUS_DISCONNECT && !facts->failed &&
+	    !facts->front_gone && step.next == WIRE_BUS_CLOSING &&
+	    facts->front == WIRE_BUS_CLOSING)
+		step.action = BUS_NONE;
+	if (step.action == BUS_RECONFIGURE)
+		step.action = BUS_NONE;
+	if (step.next == WIRE_BUS_RECONFIGURING ||
+	    step.next == WIRE_BUS_RECONFIGURED)
+		step.next = WIRE_BUS_CONNECTED;
+	return step;
+}
+
+/* ---------------------------------------------------------------- storage */
+
+/* The toolstack's nodes into PDEV. */
+static int parse(struct vbd *vbd, struct pdev *pdev)
+{
+	const struct store_tree *back = vbd->dev.back;
+	struct pdev_options options;
+	int rc;
+
+	if (!vbd->pname ||
+	    (vbd->pname[0] != '/' && strncmp(vbd->pname, "null:", 5))) {
+		note(vbd, "node " WIRE_BLK_KEY_PARAMS
+			  " is no whole path; attach the disk again");
+		return -EINVAL;
+	}
+	rc = pdev_options_parse(&options, tree_get(back, KEY_OPTIONS),
+				vbd->error, sizeof(vbd->error));
+	if (rc)
+		return rc;
+	vbd->cdrom = tree_is(back, WIRE_BLK_KEY_DEVICE_TYPE, "cdrom");
+	vbd->removable = vbd->cdrom || tree_is(back, KEY_REMOVABLE, "1");
+	options.read_only =
+		vbd->cdrom || !tree_is(back, WIRE_BLK_KEY_MODE, "w");
+	return pdev_parse(pdev, vbd->pname, &options, vbd->error,
+			  sizeof(vbd->error));
+}
+
+/* Open what the disk is to be, and hold it. Else vbd->error says why not. */
+static int open_storage(struct vbd *vbd, int *fd)
+{
+	struct claim_list *claims = &vbd->dev.guest->daemon->claims;
+	struct pdev *pdev = malloc(sizeof(*pdev)); /* two paths: too much for a
+						      stack */
+	size_t len = sizeof(vbd->error);
+	int rc;
+
+	*fd = -1;
+	if (!pdev) {
+		note(vbd, "out of memory; try again");
+		return -ENOMEM;
+	}
+	rc = parse(vbd, pdev);
+	if (!rc)
+		rc = claim_check_before(claims, pdev, vbd->error, len);
+	if (!rc)
+		rc = pdev_open(pdev, fd, &vbd->props, vbd->error, len);
+	if (rc)
+		goto out;
+	vbd->props.naa = 0; /* a LUN's; a disk has no such name */
+	rc = claim_check(claims, pdev, &vbd->props, vbd->error, len);
+	if (rc) {
+		if (*fd >= 0)
+			close(*fd);
+		*fd = -1;
+		goto out;
+	}
+	vbd->null = pdev->kind == PDEV_NULL;
+	if (tree_is(vbd->dev.back, WIRE_BLK_KEY_DISCARD_ENABLE, "0") ||
+	    vbd->props.read_only)
+		vbd->props.discard = false;
+	claim_take(claims, &vbd->claim, vbd->dev.guest,
+		   vbd->name ? vbd->name : vbd->dev.name, pdev, &vbd->props);
+out:
+	free(pdev);
+	return rc;
+}
+
+/* ------------------------------------------------------------- connecting */
+
+static void forgotten(struct device *dev)
+{
+	struct vbd *vbd = vbd_of(dev);
+
+	claim_drop(&vbd->claim);
+	vbd->nopen = 0;
+}
+
+static void ask_forget(struct device *dev)
+{
+	struct vbd *vbd = vbd_of(dev);
+
+	for (uint32_t i = 0; i < vbd->nopen; i++) {
+		struct proto_msg msg = {.type = PROTO_BLK_CLOSE,
+					.queue = (uint16_t)i};
+
+		device_ask(dev, &msg, NULL, 0);
+	}
+}
+
+static void give_up(struct vbd *vbd, const char *what)
+{
+	/* A copy: the text is ours, and giving up may decide anew. */
+	char why[PDEV_ERR_MAX];
+
+	strcpy(why, vbd->error);
+	device_give_up(&vbd->dev, what, why);
+}
+
+static void opened(struct device *dev)
+{
+	struct vbd *vbd = vbd_of(dev);
+	struct log_where where = device_where(dev);
+
+	if (dev->rc) {
+		note(vbd, dev->why);
+		give_up(vbd, "the ring");
+		return;
+	}
+	device_connected(dev);
+	log_limited(&dev->guest->rate, LOG_INFO, &where,
+		    "serving %s as %s, %" PRIu64 " bytes%s", vbd->pname,
+		    vbd->claim.place, vbd->props.size,
+		    vbd->props.read_only ? ", read-only" : "");
+	device_write(dev);
+}
+
+static void fill(struct proto_blk *out, const struct vbd *vbd, uint32_t n)
+{
+	const struct pdev_props *props = &vbd->props;
+	const struct vbd_queue *queue = &vbd->front.queue[n];
+
+	memcpy(out->gref, queue->gref, sizeof(out->gref));
+	out->pages = vbd->front.pages;
+	out->port = queue->port;
+	out->abi = vbd->front.abi;
+	out->features = BLK_BACK_F_FLUSH |
+			(props->read_only ? BLK_BACK_F_READONLY : 0) |
+			(props->discard ? BLK_BACK_F_DISCARD : 0);
+	out->indirect_max = VBD_SEGS_MAX;
+	out->block_size = props->block_size;
+	out->align = props->align;
+	out->size = props->size;
+	out->flags = (props->read_only ? PROTO_LUN_READ_ONLY : 0) |
+		     (props->discard ? PROTO_LUN_DISCARD : 0) |
+		     (props->zero ? PROTO_LUN_ZERO : 0) |
+		     (props->direct ? PROTO_LUN_DIRECT : 0) |
+		     (props->rotational ? PROTO_LUN_ROTATIONAL : 0) |
+		     (vbd->claim.shared ? PROTO_LUN_SHARED : 0);
+	out->discard_granularity = props->discard_granularity;
+	snprintf(out->storage, sizeof(out->storage), "%s",
+		 vbd->null ? "null" : "file");
+}
+
+/* Every queue has the storage by a descriptor of its own. */
+static void ask_queues(struct vbd *vbd, int fd)
+{
+	struct device *dev = &vbd->dev;
+
+	for (uint32_t i = 0; i < vbd->front.nqueues && !dev->rc; i++) {
+		struct proto_msg msg = {.type = PROTO_BLK_OPEN,
+					.queue = (uint16_t)i};
+		int copy = -1;
+
+		if (fd >= 0) {
+			copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+			if (copy < 0) {
+				dev->rc = -errno;
+				snprintf(dev->why, sizeof(dev->why), "%s",
+					 strerror(errno));
+				return;
+			}
+		}
+		fill(&msg.u.blk, vbd, i);
+		device_ask(dev, &msg, &copy, copy >= 0);
+		vbd->nopen = i + 1;
+	}
+}
+
+static void run_connect(struct vbd *vbd)
+{
+	struct device *dev = &vbd->dev;
+	struct link *link;
+	int fd, rc;
+
+	vbd->error[0] = '\0';
+	if (vbd_front_read(dev->front, &limits, &vbd->front, vbd->error,
+			   sizeof(vbd->error))) {
+		give_up(vbd, "the frontend");
+		return;
+	}
+	rc = guest_worker(dev->guest, &link);
+	if (rc == -EAGAIN) {
+		/* Kicked when the last one has been reaped. */
+		device_round_end(dev, 0);
+		return;
+	}
+	if (rc) {
+		note(vbd, "its worker cannot be started; see xenpvd's log");
+		device_failed(dev);
+		return;
+	}
+	if (open_storage(vbd, &fd)) {
+		give_up(vbd, "the storage");
+		return;
+	}
+	device_begin(dev, opened);
+	ask_queues(vbd, fd);
+	if (fd >= 0)
+		close(fd);
+	device_end(dev);
+}
+
+/* --------------------------------------------------------------- resizing */
+
+static void resized(struct device *dev)
+{
+	struct vbd *vbd = vbd_of(dev);
+	struct log_where where = device_where(dev);
+
+	/* The worker is lost: device_worker_died() will see to it. */
+	if (dev->rc == -ECONNRESET) {
+		device_round_end(dev, DEVICE_RETRY_US);
+		return;
+	}
+	if (dev->rc)
+		note(vbd, dev->why);
+	else
+		log_limited(&dev->guest->rate, LOG_INFO, &where,
+			    "%s has %" PRIu64 " bytes now", vbd->pname,
+			    vbd->props.size);
+	device_write(dev);
+}
+
+/* What the storage measures now; it is open in the worker, perhaps
+ * exclusively. */
+static int measure(struct vbd *vbd, struct pdev_props *props)
+{
+	struct pdev *pdev = malloc(sizeof(*pdev));
+	int rc = -ENOMEM;
+
+	if (!pdev) {
+		note(vbd, "out of memory; try again");
+		return rc;
+	}
+	rc = parse(vbd, pdev);
+	pdev->options.shared = true;
+	pdev->options.block_size = vbd->props.block_size;
+	if (!rc)
+		rc = pdev_check(pdev, props, vbd->error, sizeof(vbd->error));
+	if (!rc && strcmp(props->id, vbd->props.id)) {
+		note(vbd, "the path leads to something else now; detach the "
+			  "disk and attach it again");
+		rc = -ESTALE;
+	}
+	free(pdev);
+	return rc;
+}
+
+static void run_resize(struct vbd *vbd)
+{
+	struct device *dev = &vbd->dev;
+	struct log_where where = device_where(dev);
+	struct pdev_props props;
+
+	vbd->error[0] = '\0';
+	if (measure(vbd, &props)) {
+		log_limited(&dev->guest->rate, LOG_ERR, &where,
+			    "cannot be resized: %s", vbd->error);
+		device_write(dev);
+		return;
+	}
+	vbd->props.size = props.size;
+	device_begin(dev, resized);
+	for (uint32_t i = 0; i < vbd->nopen; i++) {
+		struct proto_msg msg = {.type = PROTO_BLK_RESIZE,
+					.queue = (uint16_t)i,
+					.u.size = props.size};
+
+		device_ask(dev, &msg, NULL, 0);
+	}
+	device_end(dev);
+}
+
+/* ----------------------------------------------------------------- rounds */
+
+/* Both ends are at 4, and the guest can be told of another size. */
+static bool may_resize(const struct vbd *vbd)
+{
+	const struct device *dev = &vbd->dev;
+
+	return vbd->resize && dev->facts.connected &&
+	       dev->step.action == BUS_NONE &&
+	       dev->step.next == WIRE_BUS_CONNECTED &&
+	       dev->facts.own == WIRE_BUS_CONNECTED;
+}
+
+static void run(struct device *dev)
+{
+	struct vbd *vbd = vbd_of(dev);
+
+	if (dev->step.action == BUS_CONNECT) {
+		run_connect(vbd);
+	} else if (may_resize(vbd)) {
+		run_resize(vbd);
+	} else {
+		if (dev->step.action == BUS_ANNOUNCE)
+			vbd->error[0] = '\0';
+		device_write(dev);
+	}
+}
+
+static const struct {
+	const char *name;
+	uint32_t value;
+} announced[] = {
+	{WIRE_BLK_KEY_MAX_QUEUES, VBD_QUEUES},
+	{WIRE_BLK_KEY_MAX_RING_ORDER, VBD_RING_ORDER},
+	{WIRE_BLK_KEY_MAX_RING_PAGES, 1u << VBD_RING_ORDER},
+	{WIRE_BLK_KEY_INDIRECT, VBD_SEGS_MAX},
+	{WIRE_BLK_KEY_FLUSH, 1},
+	{WIRE_BLK_KEY_BARRIER, 0},
+	{WIRE_BLK_KEY_PERSISTENT, 0},
+};
+
+/* What depends on the storage: written when it connects. */
+static void add_properties(struct device_writes *w, const struct device *dev)
+{
+	const struct vbd *vbd = vbd_of_const(dev);
+	const struct pdev_props *props = &vbd->props;
+	const struct {
+		const char *name;
+		uint64_t value;
+	} rows[] = {
+		{WIRE_BLK_KEY_DISCARD, props->discard},
+		{WIRE_BLK_KEY_DISCARD_GRANULARITY,
+		 props->discard_granularity ? props->discard_granularity
+					    : props->block_size},
+		{WIRE_BLK_KEY_DISCARD_ALIGNMENT, 0},
+		{WIRE_BLK_KEY_DISCARD_SECURE, 0},
+		{WIRE_BLK_KEY_INFO,
+		 (vbd->cdrom ? WIRE_BLK_INFO_CDROM : 0) |
+			 (vbd->removable ? WIRE_BLK_INFO_REMOVABLE : 0) |
+			 (props->read_only ? WIRE_BLK_INFO_READONLY : 0)},
+		{WIRE_BLK_KEY_SECTOR_SIZE, props->block_size},
+		{WIRE_BLK_KEY_PHYSICAL_SECTOR_SIZE, props->phys_size},
+		{WIRE_BLK_KEY_SECTORS, props->size / WIRE_BLK_SECTOR},
+	};
+
+	for (size_t i = 0; i < XPV_ARRAY_SIZE(rows); i++)
+		device_add_number(w, dev, STORE_OP_WRITE, rows[i].name,
+				  rows[i].value);
+}
+
+/* The eight properties, what is announced, error, resize and a state that is
+ * written again. */
+#define WRITES_MAX (8 + XPV_ARRAY_SIZE(announced) + 3)
+
+static size_t writes_max(const struct device *dev)
+{
+	(void)dev;
+	return WRITES_MAX;
+}
+
+/* Why the device is given up, for the node; NULL: it is not. */
+static const char *reason(const struct vbd *vbd)
+{
+	if (vbd->error[0])
+		return vbd->error;
+	if (vbd->dev.broken)
+		return "the guest broke the ring's rules; see xenpvd's log";
+	if (vbd->dev.died)
+		return "its worker died; see xenpvd's log, and attach it again";
+	return NULL;
+}
+
+static void add_writes(const struct device *dev, struct device_writes *w)
+{
+	const struct vbd *vbd = vbd_of_const(dev);
+	bool connected =
+		dev->facts.connected && dev->step.next == WIRE_BUS_CONNECTED;
+	bool again = dev->step.action == BUS_CONNECT;
+	const char *why = reason(vbd);
+
+	/* Our nodes are gone: a write would make them anew. */
+	if (!dev->facts.own)
+		return;
+	if (dev->step.action == BUS_ANNOUNCE) {
+		for (size_t i = 0; i < XPV_ARRAY_SIZE(announced); i++)
+			device_add_number(w, dev, STORE_OP_WRITE,
+					  announced[i].name,
+					  announced[i].value);
+	}
+	if (connected &&
+	    (again || may_resize(vbd) || dev->facts.own != WIRE_BUS_CONNECTED))
+		add_properties(w, dev);
+	if (connected && may_resize(vbd)) {
+		device_add_write(w, dev, STORE_OP_RM, KEY_RESIZE, NULL);
+		again = true;
+	}
+	if (why && !vbd->error_node)
+		device_add_write(w, dev, STORE_OP_WRITE, KEY_ERROR, why);
+	else if (!why && vbd->error_node)
+		device_add_write(w, dev, STORE_OP_RM, KEY_ERROR, NULL);
+	/* The frontend looks at a state that is written, though it is the same:
+	 * its ring is new, or its disk has another size. */
+	if (again && dev->step.next == dev->facts.own)
+		device_add_number(w, dev, STORE_OP_WRITE, WIRE_BUS_STATE,
+				  dev->step.next);
+}
+
+/* ----------------------------------------------------------------- status */
+
+static void ask_stats(struct device *dev)
+{
+	for (uint32_t i = 0; i < vbd_of(dev)->nopen; i++)
+		device_ask_stats(dev, (uint16_t)i);
+}
+
+static void describe(const struct device *dev, json_t *object)
+{
+	const struct vbd *vbd = vbd_of_const(dev);
+
+	json_object_set_new(object, "vdev",
+			    ctl_text(vbd->name ? vbd->name : ""));
+	json_object_set_new(object, "pdev",
+			    ctl_text(vbd->pname ? vbd->pname : ""));
+	json_object_set_new(object, "queues", json_integer(vbd->nopen));
+	json_object_set_new(object, "size",
+			    json_integer((json_int_t)vbd->props.size));
+	json_object_set_new(object, "read_only",
+			    json_boolean(vbd->props.read_only));
+	json_object_set_new(object, "shared", json_boolean(vbd->claim.shared));
+	json_object_set_new(object, "serving", json_boolean(vbd->claim.held));
+	json_object_set_new(object, "error", ctl_text(vbd->error));
+}
+
+static void clean(struct device *dev)
+{
+	struct vbd *vbd = vbd_of(dev);
+
+	claim_drop(&vbd->claim);
+	free(vbd->name);
+	free(vbd->pname);
+}
+
+const struct device_class vbd_class = {
+	.word = "vbd",
+	.dir = "backend/xenpv-vbd",
+	.front = "vbd",
+	.number = PROTO_CLASS_BLK,
+	.id_end = UINT32_C(1)
+		  << 29, /* xen-vbd-interface(7): the extended form */
+	.size = sizeof(struct vbd),
+	.limits = {.max_nodes = VBD_FRONT_NODES,
+		   .max_depth = 2,
+		   .max_bytes = VBD_FRONT_BYTES},
+	.read = read_nodes,
+	.ring = vbd_front_ring,
+	.step = vbd_step,
+	.run = run,
+	.forget = ask_forget,
+	.forgotten = forgotten,
+	.writes_max = writes_max,
+	.writes = add_writes,
+	.stats = ask_stats,
+	.describe = describe,
+	.clean = clean,
+};

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Disks of the block protocol (Xen public/io/blkif.h): a class of devices
+ * (control/device.h) with one storage and a ring for each queue of the
+ * frontend, which may be connected as long as the storage is held.
+ *
+ * The toolstack writes into the backend's directory, as xl does:
+ *
+ *     frontend, frontend-id, online, state
+ *     dev             the name in the guest, "xvda"
+ *     device-type     disk, or cdrom
+ *     removable       1: the guest is told so
+ *     mode            w, or r
+ *     params          what to serve: a whole path, or null:SIZE
+ *     discard-enable  0: discard is not offered
+ *     options         ours, as of a LUN (control/pdev.h)
+ *     resize          any: the storage has another size, tell the guest; is
+ *                     removed when that has been done
+ *
+ * and xenpvd what VBD_* announces below, the properties of the disk when it
+ * connects, and `error` when it cannot be served.
+ */
+#ifndef CONTROL_VBD_H
+#define CONTROL_VBD_H
+
+#include "control/claim.h"
+#include "control/device.h"
+#include "control/vbd_front.h"
+
+/* What is announced; the worker's part of it is in worker/proto.h. */
+#define VBD_QUEUES     1
+#define VBD_RING_ORDER 0
+#define VBD_SEGS_MAX   256 /* of an indirect request */
+
+/* Nodes of a frontend: for each queue its pages, its port and its directory,
+ * and some of the device. */
+#define VBD_FRONT_NODES (VBD_QUEUES_MAX * (PROTO_BLK_PAGES_MAX + 2) + 64)
+#define VBD_FRONT_BYTES (64 * 1024)
+
+struct vbd {
+	struct device dev;  /* dev.id: the virtual device number */
+	char *name, *pname; /* nodes dev and params as last read; or NULL */
+	bool error_node;    /* there is a node "error" */
+	bool resize;	    /* there is a node "resize" */
+
+	/* From the opening of the storage until the worker has let go. */
+	struct claim claim;
+	struct pdev_props props;
+	bool null, cdrom, removable;
+	struct vbd_front front;
+	uint32_t nopen; /* queues that the worker was asked to open */
+
+	char error[PDEV_ERR_MAX]; /* why it is not served; "" */
+};
+
+extern const struct device_class vbd_class;
+
+#endif
