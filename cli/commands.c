@@ -55,6 +55,11 @@ static const struct cli_option list_options[] = {
 	{0},
 };
 
+static const struct cli_option resize_options[] = {
+	[RESIZE_TIMEOUT] = {"timeout", 't', "SECONDS", "how long to wait (30)"},
+	{0},
+};
+
 static const struct cli_option status_options[] = {
 	[STATUS_JSON] = {"json", 'j', NULL, "print JSON, for programs"},
 	{0},
@@ -129,6 +134,64 @@ const struct command commands[] = {
 		.args_max = -1,
 		.option = list_options,
 		.run = scsi_list,
+	},
+	{
+		.name = "block-attach",
+		.args = "GUEST DISK-SPEC...",
+		.summary = "give a guest a disk",
+		.details =
+			"GUEST      name or number, see 'xl list'\n"
+			"DISK-SPEC  as xl's: TARGET,FORMAT,VDEV,ACCESS, or "
+			"key=value, see xl-disk-configuration(5)\n"
+			"TARGET     regular file, block device, or null:SIZE\n"
+			"FORMAT     raw, or nothing\n"
+			"VDEV       where the guest sees it: xvda, xvdb, ... "
+			"sda, hda, d0p0\n"
+			"ACCESS     rw, ro\n"
+			"others     cdrom shared no-discard "
+			"blocksize=512|4096 direct=auto|on|off\n"
+			"\n"
+			"Example: xenpv block-attach web "
+			"/dev/vg0/web,raw,xvdb,rw\n",
+		.args_min = 2,
+		.args_max = -1,
+		.option = attach_options,
+		.run = block_attach,
+	},
+	{
+		.name = "block-detach",
+		.args = "GUEST VDEV",
+		.summary = "take a disk from a guest",
+		.details = "Example: xenpv block-detach web xvdb\n",
+		.args_min = 2,
+		.args_max = 2,
+		.option = detach_options,
+		.run = block_detach,
+	},
+	{
+		.name = "block-list",
+		.args = "[GUEST...]",
+		.summary = "list the disks of guests",
+		.details =
+			"Without GUEST: of all guests. Those of the kernel's "
+			"backend and of QEMU are listed too.\n",
+		.args_min = 0,
+		.args_max = -1,
+		.option = list_options,
+		.run = block_list,
+	},
+	{
+		.name = "block-resize",
+		.args = "GUEST VDEV",
+		.summary = "tell a guest that its disk has another size",
+		.details = "After truncate, lvextend and the like. The guest's "
+			   "file systems stay as they are.\n"
+			   "\n"
+			   "Example: xenpv block-resize web xvdb\n",
+		.args_min = 2,
+		.args_max = 2,
+		.option = resize_options,
+		.run = block_resize,
 	},
 	{
 		.name = "guest",
@@ -249,7 +312,7 @@ void commands_help(FILE *f)
 	fputs("Usage: xenpv [--host HOST] [-v] COMMAND [options] "
 	      "[arguments]\n\n",
 	      f);
-	fputs("SCSI devices for Xen guests. Commands:\n\n", f);
+	fputs("SCSI devices and disks for Xen guests. Commands:\n\n", f);
 	for (const struct command *c = commands; c->name; c++)
 		fprintf(f, "  %-12s  %s\n", c->name, c->summary);
 	fputs("\nOptions:\n", f);

@@ -99,6 +99,10 @@ int command_args(const struct command *command, int argc, char **argv,
 		 struct cli_args *args, bool *help);
 
 /* One file per family. */
+int block_attach(const struct command *command, const struct cli_args *args);
+int block_detach(const struct command *command, const struct cli_args *args);
+int block_list(const struct command *command, const struct cli_args *args);
+int block_resize(const struct command *command, const struct cli_args *args);
 int scsi_attach(const struct command *command, const struct cli_args *args);
 int scsi_detach(const struct command *command, const struct cli_args *args);
 int scsi_list(const struct command *command, const struct cli_args *args);
@@ -125,6 +129,9 @@ enum {
 };
 enum {
 	LIST_JSON
+};
+enum {
+	RESIZE_TIMEOUT
 };
 enum {
 	STATUS_JSON

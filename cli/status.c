@@ -12,7 +12,7 @@
 #include "control/toolstack.h"
 
 static const struct table_column columns[] = {
-	{"Guest", 0},	  {"ID", 1},	   {"Worker", 1}, {"Controller", 1},
+	{"Guest", 0},	  {"ID", 1},	   {"Worker", 1}, {"Device", 0},
 	{"LUNs", 1},	  {"Requests", 1}, {"Read", 1},	  {"Written", 1},
 	{"In flight", 1}, {"State", 0},	   {NULL, 0},
 };
@@ -34,13 +34,27 @@ static void add_bytes(struct table *table, const json_t *value)
 	table_add(table, json_is_integer(value) ? text : NULL);
 }
 
+/* A disk by its name in the guest, all else by kind and number. */
+static void add_name(struct table *table, const json_t *device)
+{
+	const char *name = json_string_value(json_object_get(device, "vdev"));
+	const char *type = json_string_value(json_object_get(device, "type"));
+	char text[48];
+
+	snprintf(text, sizeof(text), "%s/%" JSON_INTEGER_FORMAT,
+		 type ? type : "?",
+		 json_integer_value(json_object_get(device, "id")));
+	table_add(table, name && *name ? name : text);
+}
+
 static void add_device(struct table *table, const json_t *guest,
 		       const json_t *device)
 {
 	const json_t *stats = json_object_get(device, "stats");
 	const json_t *state = json_object_get(device, "state");
-	json_t *luns = json_integer(
-		(json_int_t)json_array_size(json_object_get(device, "luns")));
+	const json_t *list = json_object_get(device, "luns");
+	json_t *luns = list ? json_integer((json_int_t)json_array_size(list))
+			    : json_null();
 
 	table_add(table, json_string_value(json_object_get(guest, "name")));
 	add_number(table, json_object_get(guest, "domid"));
@@ -48,7 +62,7 @@ static void add_device(struct table *table, const json_t *guest,
 	add_number(table, json_integer_value(json_object_get(guest, "worker"))
 				  ? json_object_get(guest, "worker")
 				  : NULL);
-	add_number(table, json_object_get(device, "id"));
+	add_name(table, device);
 	add_number(table, luns);
 	add_number(table, json_object_get(stats, "requests"));
 	add_bytes(table, json_object_get(stats, "read_bytes"));

@@ -61,9 +61,7 @@ void ts_close(struct toolstack *ts)
 
 /* ----------------------------------------------------------------- guests */
 
-/* The guest's name, or its number; false if there is no such domain. */
-static bool guest_load(struct toolstack *ts, uint32_t domid,
-		       struct ts_guest *guest)
+bool ts_guest_load(struct toolstack *ts, uint32_t domid, struct ts_guest *guest)
 {
 	char path[PATH_LEN];
 	char *value = NULL;
@@ -114,8 +112,8 @@ static int find_by_name(struct toolstack *ts, const char *text,
 	}
 	rc = 0;
 	for (char **p = names; p && *p; p++) {
-		if (!parse_domid(*p, &domid) || !guest_load(ts, domid, &one) ||
-		    strcmp(one.name, text))
+		if (!parse_domid(*p, &domid) ||
+		    !ts_guest_load(ts, domid, &one) || strcmp(one.name, text))
 			continue;
 		if (found) {
 			rc = ts_fail(
@@ -147,7 +145,7 @@ int ts_guest_find(struct toolstack *ts, const char *text,
 		number = number && isdigit((unsigned char)*p);
 	if (number) {
 		if (!parse_domid(text, &guest->domid) ||
-		    !guest_load(ts, guest->domid, guest))
+		    !ts_guest_load(ts, guest->domid, guest))
 			return ts_fail(err, len, -ENOENT,
 				       "guest %s does not exist: %s", text,
 				       ts_word(ts, SITE_GUESTS));
@@ -206,8 +204,16 @@ static bool says_shared(const struct store_tree *tree, const char *path)
 	       options.shared;
 }
 
-int ts_pdev_free(struct toolstack *ts, const struct pdev *pdev, char *err,
-		 size_t len)
+/* What is given out, by backends of ours: names of nodes. */
+static const struct holder {
+	const char *type, *pdev, *vdev;
+} holders[] = {
+	{TS_TYPE, "p-dev", "v-dev"},
+	{TS_TYPE_BLOCK, "physical-device-path", "dev"},
+};
+
+static int pdev_free_of(struct toolstack *ts, const struct holder *holder,
+			const struct pdev *pdev, char *err, size_t len)
 {
 	struct store_tree *tree = NULL;
 	struct ts_guest guest;
@@ -215,26 +221,24 @@ int ts_pdev_free(struct toolstack *ts, const struct pdev *pdev, char *err,
 	const char *vdev;
 	int rc;
 
-	if (pdev->kind == PDEV_NULL)
-		return 0; /* nothing in it that two could fight for */
 	snprintf(path, sizeof(path), "/local/domain/%" PRIu32 "/backend/%s",
-		 ts->self, TS_TYPE);
+		 ts->self, holder->type);
 	rc = store_sync_snapshot(ts->st, 0, path, &all_limits, &tree);
 	if (rc)
 		return ts_fail_store(err, len, rc, "read the backends");
 	for (size_t i = 0; i < tree->n && !rc; i++) {
 		const struct store_node *node = &tree->node[i];
 
-		if (strcmp(tree_name(node), "p-dev") ||
+		if (strcmp(tree_name(node), holder->pdev) ||
 		    !same_storage(node->value, pdev->path))
 			continue;
 		if (pdev->options.shared && says_shared(tree, node->path))
 			continue;
 		/* What a destroyed guest has left behind is no owner. */
-		if (!guest_load(ts, (uint32_t)strtoul(node->path, NULL, 10),
-				&guest))
+		if (!ts_guest_load(ts, (uint32_t)strtoul(node->path, NULL, 10),
+				   &guest))
 			continue;
-		vdev = beside(tree, node->path, "v-dev");
+		vdev = beside(tree, node->path, holder->vdev);
 		rc = ts_fail(
 			err, len, -EBUSY,
 			"pdev '%s' is vdev %s of guest '%s' already: detach "
@@ -243,6 +247,18 @@ int ts_pdev_free(struct toolstack *ts, const struct pdev *pdev, char *err,
 			pdev->name, vdev ? vdev : "?", guest.name);
 	}
 	tree_free(tree);
+	return rc;
+}
+
+int ts_pdev_free(struct toolstack *ts, const struct pdev *pdev, char *err,
+		 size_t len)
+{
+	int rc = 0;
+
+	if (pdev->kind == PDEV_NULL)
+		return 0; /* nothing in it that two could fight for */
+	for (size_t i = 0; i < XPV_ARRAY_SIZE(holders) && !rc; i++)
+		rc = pdev_free_of(ts, &holders[i], pdev, err, len);
 	return rc;
 }
 
@@ -353,7 +369,10 @@ static int by_place(const void *x, const void *y)
 	return 0;
 }
 
-static int add_all(struct toolstack *ts, struct ts_list *list)
+int ts_each_guest(struct toolstack *ts,
+		  int (*fn)(struct toolstack *ts, const struct ts_guest *guest,
+			    void *ctx),
+		  void *ctx)
 {
 	char **names = NULL;
 	struct ts_guest guest;
@@ -363,15 +382,19 @@ static int add_all(struct toolstack *ts, struct ts_list *list)
 	rc = store_sync_ls(ts->st, 0, "/local/domain", &names, NULL);
 	if (rc == -ENOENT)
 		rc = 0;
-	for (char **p = names; p && *p && !rc; p++) {
-		if (!parse_domid(*p, &domid) || !guest_load(ts, domid, &guest))
-			continue;
-		rc = add_type(ts, list, &guest, TS_TYPE);
-		if (!rc)
-			rc = add_type(ts, list, &guest, TS_TYPE_KERNEL);
-	}
+	for (char **p = names; p && *p && !rc; p++)
+		if (parse_domid(*p, &domid) && ts_guest_load(ts, domid, &guest))
+			rc = fn(ts, &guest, ctx);
 	free(names);
 	return rc;
+}
+
+static int add_guest(struct toolstack *ts, const struct ts_guest *guest,
+		     void *ctx)
+{
+	int rc = add_type(ts, ctx, guest, TS_TYPE);
+
+	return rc ? rc : add_type(ts, ctx, guest, TS_TYPE_KERNEL);
 }
 
 int ts_list_add(struct toolstack *ts, const struct ts_guest *guest,
@@ -380,13 +403,8 @@ int ts_list_add(struct toolstack *ts, const struct ts_guest *guest,
 	size_t before = list->n;
 	int rc;
 
-	if (guest) {
-		rc = add_type(ts, list, guest, TS_TYPE);
-		if (!rc)
-			rc = add_type(ts, list, guest, TS_TYPE_KERNEL);
-	} else {
-		rc = add_all(ts, list);
-	}
+	rc = guest ? add_guest(ts, guest, list)
+		   : ts_each_guest(ts, add_guest, list);
 	if (rc)
 		return ts_fail_store(err, len, rc, "list the devices");
 	if (list->n > before)

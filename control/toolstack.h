@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a toolstack does in xenstore for PVSCSI: find the guest, give it a LUN,
- * take the LUN back, say what there is. xl never learnt it; this is the part
- * that xl's device code would be, for the xenpv command and for whoever starts
- * guests. It is blocking code for programs that do one thing and end; the
+ * What a toolstack does in xenstore for PVSCSI and for disks: find the guest,
+ * give it a LUN or a disk, take it back, say what there is. xl never learnt it;
+ * this is the part that xl's device code would be, for the xenpv command and
+ * for whoever starts guests. It is blocking code for programs that do one thing and end; the
  * daemon's event loop has no use for it.
  *
  * Theory of operation
@@ -19,12 +19,15 @@
  *     removes dev-N; with the last one the controller: online = 0, state = 5,
  *     waits for 6, removes both directories
  *
+ * A disk is a device of its own: both directories are written at once, 4 / 4 is
+ * waited for, and its end is that of a controller.
+ *
  * Every change is one transaction which first reads what it decides on: nodes
  * that are written one by one are seen half done by stock frontends, and fail
  * there (wrong permissions, state missing). What has been started and does not
  * come to its end within the time limit is taken back by the same steps.
  *
- * Whatever a guest can write (all below device/vscsi/U) is read only as a
+ * Whatever a guest can write (all below its device/) is read only as a
  * number or as a string to be compared; the backend's directory, which belongs
  * to this domain, is what is believed.
  *
@@ -41,6 +44,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "control/disk_spec.h"
 #include "control/site.h"
 #include "control/vdev.h"
 #include "wire/port.h"
@@ -51,6 +55,7 @@
 /* Who serves a controller: the last but two part of the backend's path. */
 #define TS_TYPE	       "xenpv-vscsi"
 #define TS_TYPE_KERNEL "vscsi"
+#define TS_TYPE_BLOCK  "xenpv-vbd"
 
 struct toolstack;
 
@@ -92,7 +97,9 @@ int ts_guest_find(struct toolstack *ts, const char *text,
 /* What to attach, or detach (then PDEV is not used), and how long to try. */
 struct ts_request {
 	const struct ts_guest *guest;
-	const struct pdev_vdev *at;
+	const struct pdev_vdev *at; /* of a LUN */
+	/* Of a disk, and not NULL then: where, and (attach) what it is. */
+	const struct disk_spec *disk;
 	const struct pdev *pdev; /* with its options; was checked */
 	unsigned int timeout_s;	 /* not 0 */
 	bool no_wait;
@@ -128,6 +135,28 @@ int ts_attach(struct toolstack *ts, const struct ts_request *req, char *err,
 int ts_detach(struct toolstack *ts, const struct ts_request *req, char *err,
 	      size_t len) XPV_MUST_CHECK;
 
+/* ts_block_attach - give a guest a disk: as ts_attach(). */
+int ts_block_attach(struct toolstack *ts, const struct ts_request *req,
+		    char *err, size_t len) XPV_MUST_CHECK;
+
+/*
+ * ts_block_detach - take a disk back: as ts_detach()
+ *
+ * After -ETIMEDOUT the guest keeps it, and gives it back as soon as it can: it
+ * cannot be asked to forget the question.
+ */
+int ts_block_detach(struct toolstack *ts, const struct ts_request *req,
+		    char *err, size_t len) XPV_MUST_CHECK;
+
+/*
+ * ts_block_resize - tell a guest that its disk has another size now
+ *
+ * Return: -ENOENT: there is no such disk; -ENOTCONN: it is not connected (it
+ * will have its size when it is); -EIO: xenpvd could not; -ETIMEDOUT, -EINTR.
+ */
+int ts_block_resize(struct toolstack *ts, const struct ts_request *req,
+		    char *err, size_t len) XPV_MUST_CHECK;
+
 /* One LUN as xenstore has it. State 0: there is no such node. */
 struct ts_lun {
 	struct ts_guest guest;
@@ -153,6 +182,29 @@ int ts_list_add(struct toolstack *ts, const struct ts_guest *guest,
 		struct ts_list *list, char *err, size_t len) XPV_MUST_CHECK;
 
 void ts_list_free(struct ts_list *list);
+
+/* One disk as xenstore has it. */
+struct ts_disk {
+	struct ts_guest guest;
+	const char *backend; /* "xenpv", "kernel", "qemu" */
+	uint32_t number;
+	/* never NULL; mode: "r", "w" */
+	char *vdev, *pname, *pdev, *options, *mode, *type, *error;
+	uint32_t back_state, front_state;
+	bool sized;
+	uint64_t size; /* bytes */
+};
+
+struct ts_disks {
+	struct ts_disk *disk; /* by guest and number */
+	size_t n;
+};
+
+/* ts_disks_add - as ts_list_add(); ts_disks_free() in any case. */
+int ts_disks_add(struct toolstack *ts, const struct ts_guest *guest,
+		 struct ts_disks *disks, char *err, size_t len) XPV_MUST_CHECK;
+
+void ts_disks_free(struct ts_disks *disks);
 
 /* ts_state_name - "connected" for 4, "-" for 0, "?" beyond the protocol. */
 const char *ts_state_name(uint32_t state);

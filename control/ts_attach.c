@@ -43,10 +43,9 @@ static int write_lun(struct place *p, store_tx tx)
 	return rc;
 }
 
-/* Both directories; permissions first, what is written below inherits them. */
-static int write_controller(struct place *p, store_tx tx)
+/* Permissions first: what is written below inherits them. */
+int place_write_ends(struct place *p, store_tx tx)
 {
-	const struct pdev_options *options = &p->req->pdev->options;
 	uint32_t domid = p->req->guest->domid, self = p->ts->self;
 	struct store *st = p->ts->st;
 	int rc;
@@ -67,14 +66,23 @@ static int write_controller(struct place *p, store_tx tx)
 	if (!rc)
 		rc = place_put(p, tx, p->back, "online", "1");
 	if (!rc)
+		rc = place_put(p, tx, p->front, "backend", p->back);
+	if (!rc)
+		rc = place_put_u32(p, tx, p->front, "backend-id", self);
+	return rc;
+}
+
+static int write_controller(struct place *p, store_tx tx)
+{
+	const struct pdev_options *options = &p->req->pdev->options;
+	int rc;
+
+	rc = place_write_ends(p, tx);
+	if (!rc)
 		rc = place_put(p, tx, p->back, "feature-host",
 			       options->feature_host ? "1" : "0");
 	if (!rc)
 		rc = place_put_u32(p, tx, p->back, "state", ST_INITIALISING);
-	if (!rc)
-		rc = place_put(p, tx, p->front, "backend", p->back);
-	if (!rc)
-		rc = place_put_u32(p, tx, p->front, "backend-id", self);
 	if (!rc)
 		rc = place_put_u32(p, tx, p->front, "state", ST_INITIALISING);
 	return rc;
@@ -192,24 +200,22 @@ static void front_error(struct place *p, char *text, size_t len)
 	char *value = NULL;
 
 	text[0] = '\0';
-	snprintf(path, sizeof(path), "%s/error/device/vscsi/%u/error", p->home,
-		 (unsigned int)p->req->at->host);
+	snprintf(path, sizeof(path), "%s/error/device/%s/%" PRIu32 "/error",
+		 p->home, p->front_type, p->id);
 	if (!store_sync_read(p->ts->st, 0, path, &value, NULL))
 		snprintf(text, len, " (it says: %.150s)", value);
 	free(value);
 }
 
-/* The backend has closed before the guest had the LUN. */
-static int fail_closed(struct place *p)
+int place_fail_closed(struct place *p)
 {
 	char why[200];
 
 	front_error(p, why, sizeof(why));
 	return ts_fail(
 		p->err, p->len, -EIO,
-		"guest '%s' has closed controller %u instead of connecting "
-		"it%s: %s",
-		p->req->guest->name, (unsigned int)p->req->at->host, why,
+		"guest '%s' has closed %s instead of connecting it%s: %s",
+		p->req->guest->name, p->what, why,
 		ts_word(p->ts, SITE_GUEST_LOG));
 }
 
@@ -247,7 +253,7 @@ static int attached(struct store *st, void *ctx)
 			p->req->pdev->name, p->req->guest->name,
 			error ? error : "no reason given, see its log");
 	else if (state == ST_CLOSING || state == ST_CLOSED)
-		rc = fail_closed(p);
+		rc = place_fail_closed(p);
 	else if (state != ST_CONNECTED)
 		rc = 0;
 	else if (dev_state == ST_INITIALISING)

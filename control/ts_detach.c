@@ -210,7 +210,7 @@ static int forget_txn(struct place *p, store_tx tx)
 	rc = place_rm(p, tx, p->back);
 	snprintf(path, sizeof(path),
 		 "/local/domain/%" PRIu32 "/backend/%s/%" PRIu32, p->ts->self,
-		 TS_TYPE, p->req->guest->domid);
+		 p->type, p->req->guest->domid);
 	if (!rc)
 		rc = prune(p, tx, path);
 	*strrchr(path, '/') = '\0';
@@ -220,29 +220,46 @@ static int forget_txn(struct place *p, store_tx tx)
 		return rc;
 	if (!place_check_front(p, tx))
 		rc = store_sync_rm(p->ts->st, tx, p->front);
-	snprintf(path, sizeof(path), "%s/device/vscsi", p->home);
+	snprintf(path, sizeof(path), "%s/device/%s", p->home, p->front_type);
 	if (!rc)
 		rc = prune(p, tx, path);
 	return rc;
 }
 
-static int remove_controller(struct place *p)
+/* The guest has not closed what it was asked to. */
+static int fail_open(struct place *p)
+{
+	if (p->req->disk)
+		return ts_fail(
+			p->err, p->len, -ETIMEDOUT,
+			"guest '%s' has not let go of %s within %u s: is it "
+			"mounted there? It goes as soon as the guest does not "
+			"use it; --force takes it away now",
+			p->req->guest->name, p->what, p->req->timeout_s);
+	return ts_fail(p->err, p->len, -ETIMEDOUT,
+		       "vdev %s of guest '%s' is detached, but the guest "
+		       "does not close its empty controller: it goes when "
+		       "the guest does, or with --force",
+		       p->vdev, p->req->guest->name);
+}
+
+int place_ask_close(struct place *p)
+{
+	return place_txn(p, close_txn);
+}
+
+int place_close(struct place *p)
 {
 	int rc;
 
-	rc = place_txn(p, close_txn);
+	rc = place_ask_close(p);
 	if (rc)
 		return rc < 0 ? rc : 0;
 	if (p->force)
 		p->deadline = ts_now_ms() + TAKE_BACK_MS;
 	rc = place_await(p, controller_closed);
 	if (rc == -ETIMEDOUT && !p->force)
-		return ts_fail(
-			p->err, p->len, rc,
-			"vdev %s of guest '%s' is detached, but the guest "
-			"does not close its empty controller: it goes when "
-			"the guest does, or with --force",
-			p->vdev, p->req->guest->name);
+		return fail_open(p);
 	if (rc && !p->force)
 		return place_fail_wait(p, rc);
 	p->err[0] = '\0';
@@ -301,7 +318,7 @@ int place_remove_lun(struct place *p)
 	rc = place_txn(p, forget_lun_txn);
 	if (rc < 0)
 		return rc;
-	return remove_controller(p);
+	return place_close(p);
 }
 
 int ts_detach(struct toolstack *ts, const struct ts_request *req, char *err,

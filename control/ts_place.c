@@ -99,16 +99,29 @@ void place_init(struct place *p, struct toolstack *ts,
 		const struct ts_request *req, char *err, size_t len)
 {
 	uint32_t domid = req->guest->domid;
-	unsigned int host = req->at->host;
 
 	*p = (struct place){.ts = ts, .req = req, .err = err, .len = len};
-	vdev_format(req->at, p->vdev);
+	if (req->disk) {
+		p->type = TS_TYPE_BLOCK;
+		p->kernel = p->front_type = "vbd";
+		p->id = req->disk->number;
+		snprintf(p->vdev, sizeof(p->vdev), "%s", req->disk->vdev);
+		snprintf(p->what, sizeof(p->what), "disk %s", p->vdev);
+	} else {
+		p->type = TS_TYPE;
+		p->kernel = p->front_type = TS_TYPE_KERNEL;
+		p->id = req->at->host;
+		vdev_format(req->at, p->vdev);
+		snprintf(p->what, sizeof(p->what), "controller %" PRIu32,
+			 p->id);
+	}
 	snprintf(p->home, BASE_LEN, "/local/domain/%" PRIu32, domid);
 	snprintf(p->back, BASE_LEN,
-		 "/local/domain/%" PRIu32 "/backend/%s/%" PRIu32 "/%u",
-		 ts->self, TS_TYPE, domid, host);
+		 "/local/domain/%" PRIu32 "/backend/%s/%" PRIu32 "/%" PRIu32,
+		 ts->self, p->type, domid, p->id);
 	snprintf(p->front, BASE_LEN,
-		 "/local/domain/%" PRIu32 "/device/vscsi/%u", domid, host);
+		 "/local/domain/%" PRIu32 "/device/%s/%" PRIu32, domid,
+		 p->front_type, p->id);
 	p->deadline = ts_now_ms() + (int64_t)req->timeout_s * 1000;
 }
 
@@ -294,9 +307,8 @@ int place_txn_when_ready(struct place *p,
 		rc = place_txn(p, fn);
 		if (rc != TXN_NOT_NOW)
 			return rc;
-		ts_step(p->ts, "controller %u of guest '%s' is %s: waiting",
-			(unsigned int)p->req->at->host, p->req->guest->name,
-			ts_state_name(p->seen));
+		ts_step(p->ts, "%s of guest '%s' is %s: waiting", p->what,
+			p->req->guest->name, ts_state_name(p->seen));
 		rc = place_await(p, at_rest);
 		if (rc)
 			return rc;
@@ -311,10 +323,9 @@ int place_txn_when_ready(struct place *p,
  */
 int place_check_front(struct place *p, store_tx tx)
 {
-	unsigned int host = p->req->at->host;
+	const char *hint = "remove it the way it was given";
 	char path[PATH_LEN], kernel[PATH_LEN];
 	char *owner = NULL;
-	bool attach;
 	int rc;
 
 	snprintf(path, sizeof(path), "%s/backend", p->front);
@@ -324,19 +335,18 @@ int place_check_front(struct place *p, store_tx tx)
 	if (rc)
 		return rc;
 	snprintf(kernel, sizeof(kernel),
-		 "/local/domain/%" PRIu32 "/backend/%s/%" PRIu32 "/%u",
-		 p->ts->self, TS_TYPE_KERNEL, p->req->guest->domid, host);
-	attach = p->req->pdev != NULL;
+		 "/local/domain/%" PRIu32 "/backend/%s/%" PRIu32 "/%" PRIu32,
+		 p->ts->self, p->kernel, p->req->guest->domid, p->id);
+	if (p->req->pdev)
+		hint = p->req->disk ? "choose another vdev"
+				    : "choose another H in the vdev's H:C:T:L";
 	if (strcmp(owner, p->back))
 		rc = ts_fail(p->err, p->len, -EXDEV,
-			     "controller %u of guest '%s' is served by %s "
-			     "(%.200s): %s",
-			     host, p->req->guest->name,
+			     "%s of guest '%s' is served by %s (%.200s): %s",
+			     p->what, p->req->guest->name,
 			     strcmp(owner, kernel) ? "another backend"
 						   : "the kernel's backend",
-			     owner,
-			     attach ? "choose another H in the vdev's H:C:T:L"
-				    : "remove it the way it was given");
+			     owner, hint);
 	free(owner);
 	return rc;
 }

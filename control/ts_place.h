@@ -21,7 +21,7 @@ enum {
 	ST_RECONFIGURED = 8,
 };
 
-#define BASE_LEN 80  /* longest directory of a controller */
+#define BASE_LEN 80  /* longest directory of a device */
 #define PATH_LEN 160 /* longest path built here, numbers included */
 
 /* What transaction functions return besides 0 and errors. */
@@ -34,11 +34,15 @@ struct toolstack {
 	uint32_t self; /* own domain id */
 };
 
-/* One controller, and the LUN on it that is being worked on. */
+/* A disk; or a controller, and the LUN on it that is being worked on. */
 struct place {
 	struct toolstack *ts;
 	const struct ts_request *req;
 	char vdev[VDEV_TEXT_MAX];
+	char what[VDEV_TEXT_MAX + 16]; /* "controller 0", "disk xvda" */
+	const char *type, *kernel;     /* of our backend, and of the kernel's */
+	const char *front_type;	       /* below the guest's device/ */
+	uint32_t id;
 	char home[BASE_LEN];  /* /local/domain/D */
 	char back[BASE_LEN];  /* the backend's directory */
 	char front[BASE_LEN]; /* the frontend's directory */
@@ -149,5 +153,34 @@ int place_fail_wait(struct place *p, int rc);
  * all the same.
  */
 int place_remove_lun(struct place *p) XPV_MUST_CHECK;
+
+/*
+ * place_close - close a controller without LUNs, or a disk, and remove it
+ * (ts_detach.c)
+ *
+ * A controller that has LUNs (again) stays.
+ */
+int place_close(struct place *p) XPV_MUST_CHECK;
+
+/* place_ask_close - the first step of that alone; TXN_NOTHING as place_txn(). */
+int place_ask_close(struct place *p) XPV_MUST_CHECK;
+
+/* place_write_ends - both directories with what every device has, without a
+ * state (ts_attach.c). */
+int place_write_ends(struct place *p, store_tx tx) XPV_MUST_CHECK;
+
+/* place_fail_closed - the line for a backend that has closed before the guest
+ * had its device (ts_attach.c). */
+int place_fail_closed(struct place *p);
+
+/* ts_guest_load - the guest's name, or its number; false: no such domain. */
+bool ts_guest_load(struct toolstack *ts, uint32_t domid,
+		   struct ts_guest *guest);
+
+/* ts_each_guest - FN for every guest until one fails. */
+int ts_each_guest(struct toolstack *ts,
+		  int (*fn)(struct toolstack *ts, const struct ts_guest *guest,
+			    void *ctx),
+		  void *ctx) XPV_MUST_CHECK;
 
 #endif

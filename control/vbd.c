@@ -67,7 +67,7 @@ static int read_nodes(struct device *dev)
 	int rc;
 
 	vbd->error_node = tree_get(dev->back, KEY_ERROR) != NULL;
-	vbd->resize = tree_get(dev->back, KEY_RESIZE) != NULL;
+	vbd->resize = tree_is(dev->back, KEY_RESIZE, "1");
 	rc = copy_node(dev->back, KEY_DEV, &vbd->name);
 	if (!rc)
 		rc = copy_node(dev->back, WIRE_BLK_KEY_PARAMS, &vbd->pname);
@@ -102,8 +102,7 @@ static int parse(struct vbd *vbd, struct pdev *pdev)
 	struct pdev_options options;
 	int rc;
 
-	if (!vbd->pname ||
-	    (vbd->pname[0] != '/' && strncmp(vbd->pname, "null:", 5))) {
+	if (!vbd->pname || !pdev_is_whole(vbd->pname)) {
 		note(vbd, "node " WIRE_BLK_KEY_PARAMS
 			  " is no whole path; attach the disk again");
 		return -EINVAL;
@@ -149,7 +148,6 @@ static int open_storage(struct vbd *vbd, int *fd)
 		*fd = -1;
 		goto out;
 	}
-	vbd->null = pdev->kind == PDEV_NULL;
 	if (tree_is(vbd->dev.back, WIRE_BLK_KEY_DISCARD_ENABLE, "0") ||
 	    vbd->props.read_only)
 		vbd->props.discard = false;
@@ -232,8 +230,8 @@ static void fill(struct proto_blk *out, const struct vbd *vbd, uint32_t n)
 		     (props->rotational ? PROTO_LUN_ROTATIONAL : 0) |
 		     (vbd->claim.shared ? PROTO_LUN_SHARED : 0);
 	out->discard_granularity = props->discard_granularity;
-	snprintf(out->storage, sizeof(out->storage), "%s",
-		 vbd->null ? "null" : "file");
+	snprintf(out->storage, sizeof(out->storage), "%s", props->storage);
+	snprintf(out->args, sizeof(out->args), "%s", props->args);
 }
 
 /* Every queue has the storage by a descriptor of its own. */
@@ -297,6 +295,15 @@ static void run_connect(struct vbd *vbd)
 
 /* --------------------------------------------------------------- resizing */
 
+static void not_resized(struct vbd *vbd, const char *why)
+{
+	struct log_where where = device_where(&vbd->dev);
+
+	snprintf(vbd->unsized, sizeof(vbd->unsized), "%s", why);
+	log_limited(&vbd->dev.guest->rate, LOG_ERR, &where,
+		    "cannot be resized: %s", why);
+}
+
 static void resized(struct device *dev)
 {
 	struct vbd *vbd = vbd_of(dev);
@@ -308,7 +315,7 @@ static void resized(struct device *dev)
 		return;
 	}
 	if (dev->rc)
-		note(vbd, dev->why);
+		not_resized(vbd, dev->why);
 	else
 		log_limited(&dev->guest->rate, LOG_INFO, &where,
 			    "%s has %" PRIu64 " bytes now", vbd->pname,
@@ -344,13 +351,12 @@ static int measure(struct vbd *vbd, struct pdev_props *props)
 static void run_resize(struct vbd *vbd)
 {
 	struct device *dev = &vbd->dev;
-	struct log_where where = device_where(dev);
 	struct pdev_props props;
 
-	vbd->error[0] = '\0';
+	vbd->unsized[0] = '\0';
 	if (measure(vbd, &props)) {
-		log_limited(&dev->guest->rate, LOG_ERR, &where,
-			    "cannot be resized: %s", vbd->error);
+		not_resized(vbd, vbd->error);
+		vbd->error[0] = '\0'; /* it is served as before */
 		device_write(dev);
 		return;
 	}
@@ -479,8 +485,12 @@ static void add_writes(const struct device *dev, struct device_writes *w)
 	    (again || may_resize(vbd) || dev->facts.own != WIRE_BUS_CONNECTED))
 		add_properties(w, dev);
 	if (connected && may_resize(vbd)) {
-		device_add_write(w, dev, STORE_OP_RM, KEY_RESIZE, NULL);
-		again = true;
+		if (vbd->unsized[0])
+			device_add_write(w, dev, STORE_OP_WRITE, KEY_RESIZE,
+					 vbd->unsized);
+		else
+			device_add_write(w, dev, STORE_OP_RM, KEY_RESIZE, NULL);
+		again = !vbd->unsized[0];
 	}
 	if (why && !vbd->error_node)
 		device_add_write(w, dev, STORE_OP_WRITE, KEY_ERROR, why);

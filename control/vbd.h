@@ -14,8 +14,8 @@
  *     params          what to serve: a whole path, or null:SIZE
  *     discard-enable  0: discard is not offered
  *     options         ours, as of a LUN (control/pdev.h)
- *     resize          any: the storage has another size, tell the guest; is
- *                     removed when that has been done
+ *     resize          1: the storage has another size, tell the guest; is
+ *                     removed when that has been done, or says why it cannot
  *
  * and xenpvd what VBD_* announces below, the properties of the disk when it
  * connects, and `error` when it cannot be served.
@@ -41,16 +41,17 @@ struct vbd {
 	struct device dev;  /* dev.id: the virtual device number */
 	char *name, *pname; /* nodes dev and params as last read; or NULL */
 	bool error_node;    /* there is a node "error" */
-	bool resize;	    /* there is a node "resize" */
+	bool resize;	    /* a node "resize" asks for it */
 
 	/* From the opening of the storage until the worker has let go. */
 	struct claim claim;
 	struct pdev_props props;
-	bool null, cdrom, removable;
+	bool cdrom, removable;
 	struct vbd_front front;
 	uint32_t nopen; /* queues that the worker was asked to open */
 
-	char error[PDEV_ERR_MAX]; /* why it is not served; "" */
+	char error[PDEV_ERR_MAX];   /* why it is not served; "" */
+	char unsized[PDEV_ERR_MAX]; /* why it cannot be resized; "" */
 };
 
 extern const struct device_class vbd_class;

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What commands for devices share: see device.h. */
+#include "cli/device.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "cli/daemon.h"
+#include "cli/text.h"
+#include "control/pdev.h"
+
+#define TIMEOUT_S     30
+#define TIMEOUT_S_MAX 86400
+
+static volatile sig_atomic_t stop;
+
+static void on_signal(int sig)
+{
+	(void)sig;
+	stop = 1;
+}
+
+void device_catch_signals(void)
+{
+	static const int sig[] = {SIGINT, SIGTERM, SIGHUP};
+	struct sigaction sa = {.sa_handler = on_signal};
+
+	for (size_t i = 0; i < XPV_ARRAY_SIZE(sig); i++)
+		sigaction(sig[i], &sa, NULL);
+}
+
+static void print_step(const char *line)
+{
+	text_error("%s", line);
+}
+
+int device_open(struct toolstack **ts, const struct cli_args *args, char *err)
+{
+	struct ts_cfg cfg = {
+		.site = args->site,
+		.stop = &stop,
+		.step = args->verbose ? print_step : NULL,
+	};
+
+	return ts_open(ts, &cfg, err, TS_ERR_MAX);
+}
+
+int device_check_daemon(const struct cli_args *args, char *err)
+{
+	json_t *reply = NULL;
+	int rc = daemon_ask(args->site, "ping", &reply, err, TS_ERR_MAX);
+
+	json_decref(reply);
+	return rc;
+}
+
+int device_timeout(const char *text, unsigned int *seconds, char *err)
+{
+	unsigned long n = 0;
+	char *end;
+
+	*seconds = TIMEOUT_S;
+	if (!text)
+		return 0;
+	if (*text >= '0' && *text <= '9') {
+		errno = 0;
+		n = strtoul(text, &end, 10);
+		if (errno || *end)
+			n = 0;
+	}
+	if (!n || n > TIMEOUT_S_MAX) {
+		snprintf(err, TS_ERR_MAX,
+			 "timeout '%s' is not a number of seconds from 1 to "
+			 "%d: try --timeout 60, or --no-wait",
+			 text, TIMEOUT_S_MAX);
+		return -EINVAL;
+	}
+	*seconds = (unsigned int)n;
+	return 0;
+}
+
+void device_say_attached(const struct ts_request *req, const char *vdev,
+			 const struct pdev_props *props)
+{
+	char *guest = text_clean(req->guest->name);
+	char *name = text_clean(req->pdev->name);
+	char size[24];
+
+	text_size(props->size, size);
+	printf(req->no_wait ? "guest %s will get %s: %s, %s%s\n"
+			    : "guest %s has %s: %s, %s%s\n",
+	       guest, vdev, name, size, props->read_only ? ", read-only" : "");
+	free(name);
+	free(guest);
+}
+
+/* Bytes of a block device, of sysfs: opening it could start a medium. */
+static bool block_size(dev_t dev, uint64_t *size)
+{
+	char path[64];
+	FILE *f;
+	bool ok;
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/size", major(dev),
+		 minor(dev));
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	ok = fscanf(f, "%" SCNu64, size) == 1;
+	fclose(f);
+	*size *= 512;
+	return ok;
+}
+
+bool device_size(const char *pname, uint64_t *size)
+{
+	char ignored[PDEV_ERR_MAX];
+	struct pdev pdev;
+	struct stat st;
+
+	if (pdev_parse(&pdev, pname, NULL, ignored, sizeof(ignored)))
+		return false;
+	if (pdev.kind == PDEV_NULL) {
+		*size = pdev.null_size;
+		return true;
+	}
+	if (stat(pdev.path, &st))
+		return false;
+	if (S_ISBLK(st.st_mode))
+		return block_size(st.st_rdev, size);
+	*size = (uint64_t)st.st_size;
+	return S_ISREG(st.st_mode);
+}
+
+json_t *device_json_text(const char *text)
+{
+	json_t *value = json_string(text);
+	char *clean;
+
+	if (value)
+		return value;
+	clean = text_clean(text);
+	value = json_string(clean);
+	free(clean);
+	return value;
+}
+
+json_t *device_json_maybe(const char *text)
+{
+	return text && *text ? device_json_text(text) : json_null();
+}

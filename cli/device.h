@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the families of commands for devices share: the connection, waiting and
+ * being stopped, JSON of names.
+ */
+#ifndef CLI_DEVICE_H
+#define CLI_DEVICE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "cli/commands.h"
+#include "control/toolstack.h"
+
+/* device_open - connect as ARGS say; @err: TS_ERR_MAX bytes. */
+int device_open(struct toolstack **ts, const struct cli_args *args, char *err);
+
+/* device_check_daemon - nobody would serve what we write if xenpvd does not
+ * run: then it is not written. */
+int device_check_daemon(const struct cli_args *args, char *err);
+
+/* device_timeout - seconds of --timeout; TEXT NULL: the default. */
+int device_timeout(const char *text, unsigned int *seconds, char *err);
+
+/* device_catch_signals - a signal while we wait means: take it back, then
+ * end. */
+void device_catch_signals(void);
+
+/* device_say_attached - the line of success. */
+void device_say_attached(const struct ts_request *req, const char *vdev,
+			 const struct pdev_props *props);
+
+/* device_size - bytes of what PNAME names, without opening it; false: it is not
+ * known. */
+bool device_size(const char *pname, uint64_t *size);
+
+/* device_json_text - a string that jansson takes: what is not UTF-8 is escaped
+ * as in tables. */
+json_t *device_json_text(const char *text);
+
+/* device_json_maybe - null for NULL and "". */
+json_t *device_json_maybe(const char *text);
+
+#endif
