@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck shell=bash disable=SC2317
+#
+# Disks of xenpvd and its workers: given, used, resized and taken back; what of them is seen, what is
+# refused; a worker that dies, a daemon that ends, a guest that goes.
+# shellcheck source=tests/local/local.sh
+. "${BASH_SOURCE[0]%/*}/local.sh"
+# shellcheck source=tests/bad-input.sh
+. "${BASH_SOURCE[0]%/*}/../bad-input.sh"
+
+# says TEXT GUEST COMMAND REGEX: one result: what the command says matches.
+says() {
+	like "$1" "$(guest_do "$2" "$3")" "$4"
+}
+
+# back GUEST ID NODE: a node of the backend.
+back() {
+	xenstore-read "/local/domain/0/backend/xenpv-vbd/$(guest_id "$1")/$2/$3" 2>&1
+}
+
+# nodes GUEST: how many there are of its disks, at both ends.
+nodes() {
+	local id
+	id=$(guest_id "$1")
+	xenstore-ls -f /local/domain | grep -cE "/backend/xenpv-vbd/$id/|/domain/$id/device/vbd/"
+}
+
+# no_nodes GUEST
+no_nodes() {
+	(($(nodes "$1") == 0))
+}
+
+# gone_nodes DOMID: whether its backend nodes are gone.
+gone_nodes() {
+	! xenstore-ls -f /local/domain/0/backend | grep -q "/xenpv-vbd/$1/"
+}
+
+bad_disks() {
+	truncate -s 64M good.img other.img
+	truncate -s 0 empty.img
+	truncate -s 1000 odd.img
+	cp good.img readonly.img
+	chmod 444 readonly.img
+	refused "no specification" "too few" xenpv block-attach web
+	refused "an empty one" "empty" xenpv block-attach web ''
+	refused "unknown guest" "nobody" xenpv block-attach nobody good.img,raw,xvda
+	refused "unknown guest id" "4711" xenpv block-attach 4711 good.img,raw,xvda
+	refused "no target" "target" xenpv block-attach web ,raw,xvda,rw
+	refused "no vdev" "vdev" xenpv block-attach web good.img,raw
+	refused "an unknown vdev" "vda" xenpv block-attach web good.img,raw,vda,rw
+	refused "a vdev out of range" "sdq" xenpv block-attach web good.img,raw,sdq,rw
+	refused "another format" "qcow2.*raw" xenpv block-attach web good.img,qcow2,xvda,rw
+	refused "an unknown format" "elf" xenpv block-attach web good.img,elf,xvda,rw
+	refused "an unknown access" "rx" xenpv block-attach web good.img,raw,xvda,rx
+	refused "an unknown parameter" "colour" xenpv block-attach web good.img,raw,xvda,rw,colour=red
+	refused "a script" "script" xenpv block-attach web good.img,raw,xvda,rw,script=block-x
+	refused "a block size" "blocksize" xenpv block-attach web good.img,raw,xvda,rw,blocksize=1000
+	refused "a time" "timeout" xenpv block-attach -t never web good.img,raw,xvda
+	refused "missing target" "missing.img" xenpv block-attach web missing.img,raw,xvda
+	refused "a directory" "$PWD" xenpv block-attach web "$PWD,raw,xvda"
+	refused "empty target" "empty.img" xenpv block-attach web empty.img,raw,xvda
+	refused "odd-sized target" "odd.img" xenpv block-attach web odd.img,raw,xvda
+	refused "read-only target" "readonly.img" xenpv block-attach web readonly.img,raw,xvda,rw
+	refused "detach of nothing" "xvda" xenpv block-detach web xvda
+	refused "detach of no name" "xvd0" xenpv block-detach web xvd0
+	refused "resize of nothing" "xvda" xenpv block-resize web xvda
+}
+
+given() {
+	is "attach says what" "$(xenpv block-attach web good.img,raw,xvda,rw)" "guest web has xvda: $PWD/good.img, 64 MiB"
+	says "the guest has it" web 'wait xvda' 'xvda is there.*64 MiB'
+	says "data stays" web 'verify xvda 8M bs=128k' 'no difference'
+	ok "several words, by name, read-only" xenpv block-attach web vdev=xvdb format=raw access=ro target=readonly.img
+	says "read-only" web 'wait xvdb' 'read-only'
+	says "it cannot be written" web 'verify xvdb 64k' 'fails'
+	ok "blocks of 4096" xenpv block-attach web other.img,,xvdc,,blocksize=4096
+	says "blocks of 4096" web 'wait xvdc' 'blocks of 4096'
+	says "data stays on them" web 'verify xvdc 8M bs=64k qd=16' 'no difference'
+	ok "a CD-ROM beyond the letters" xenpv block-attach web null:16M,,d26p0,cdrom
+	is "the number of the disk" "$(back web $(((1 << 28) + (26 << 8))) dev)" d26p0
+	is "info of a CD-ROM" "$(back web $(((1 << 28) + (26 << 8))) info)" 7
+	ok "and it goes by another name" xenpv block-detach web xvdaa
+	is "sectors are of 512 bytes" "$(back web 51744 sectors)" 131072
+	is "sector-size" "$(back web 51744 sector-size)" 4096
+	is "info of a disk" "$(back web 51712 info)" 0
+	is "info of a read-only one" "$(back web 51728 info)" 4
+}
+
+refused_now() {
+	truncate -s 16M third.img
+	refused "occupied vdev" "xvda.*good.img" xenpv block-attach web third.img,raw,xvda
+	refused "by its number" "in use" xenpv block-attach web third.img,raw,51712
+	refused "given already" "good.img.*xvda" xenpv block-attach web good.img,raw,xvdf
+	refused "given as a disk, wanted as a LUN" "good.img.*xvda" xenpv scsi-attach web good.img 0:0:0:0
+	ok "a LUN" xenpv scsi-attach web third.img 0:0:0:0
+	refused "given as a LUN, wanted as a disk" "third.img.*0:0:0:0" xenpv block-attach web third.img,raw,xvdf
+	says "both at once" web list '(xvda.*0:0:0:0|0:0:0:0.*xvda)'
+	ok "the LUN is taken" xenpv scsi-detach web 0:0:0:0
+	ok "shared" xenpv block-attach web third.img,raw,xvdf,rw,shared
+	refused "shared with one who is not" "third.img" xenpv block-attach web third.img,raw,xvdg
+	ok "shared with one who is" xenpv block-attach web third.img,raw,xvdg,rw,shared
+	ok "taken" xenpv block-detach web xvdf
+	ok "taken, too" xenpv block-detach web xvdg
+}
+
+seen() {
+	like "block-list" "$(xenpv block-list web)" "web +xvda +disk +rw +64 MiB +$PWD/good.img +51712 +xenpv +connected"
+	is "block-list --json" "$(xenpv block-list --json web | jq -c '.[] | [.vdev, .id, .read_only, .size, .state]' | tr '\n' ' ')" \
+		'["xvda",51712,false,67108864,"connected"] ["xvdb",51728,true,67108864,"connected"] ["xvdc",51744,false,67108864,"connected"] '
+	like "block-list of nobody" "$(xenpv block-list nobody 2>&1)" 'nobody'
+	like "status" "$(xenpv status)" 'web +[0-9]+ +[0-9]+ +xvda +- +[1-9][0-9]* '
+	is "its counters" "$(xenpv status --json | jq '[.guests[].devices[] | select(.vdev == "xvda") |
+		.stats.write_bytes >= 8388608, .stats.read_bytes >= 8388608, .stats.guest_errors == 0] | all')" true
+}
+
+resized() {
+	truncate -s 96M good.img
+	ok "larger" xenpv block-resize web xvda
+	is "sectors" "$(back web 51712 sectors)" 196608
+	says "the guest knows" web 'wait xvda' '96 MiB'
+	head -c 1M /dev/urandom >noise
+	says "it writes at the end" web 'write xvda 95M noise' '1048576 bytes written'
+	ok "which is there" cmp -n 1048576 noise good.img 0 99614720
+	truncate -s 1000 odd.img && cp odd.img "$PWD/other.img"
+	refused "to what is no size" "other.img.*1000 bytes" xenpv block-resize web xvdc
+	truncate -s 64M other.img
+}
+
+worker_dies() {
+	local worker
+	worker=$(ours xenpv-worker)
+	ok "the worker is killed" kill -KILL "$worker"
+	says "the guest has its disk again" web 'wait xvda 20' 'is there'
+	says "and works on it" web 'verify xvda 1M' 'no difference'
+	says "the others, too" web 'wait xvdc 20' 'is there'
+	is "in a new worker" "$([[ $(ours xenpv-worker) != "$worker" ]]; echo $?)" 0
+}
+
+daemon_ends() {
+	ok "xenpvd ends" daemon_stop
+	is "the backend is closed" "$(back web 51712 state)" 6
+	refused "attach without xenpvd" "not running" xenpv block-attach web null:1M,,xvdz
+	ok "xenpvd starts" daemon_start
+	xenpv block-detach -f web xvda >/dev/null 2>&1
+	ok "attached again" xenpv block-attach web good.img,raw,xvda,rw
+	says "it is there" web 'wait xvda 20' 'is there'
+	says "and works" web 'verify xvda 1M' 'no difference'
+}
+
+taken() {
+	local disk
+	for disk in xvda xvdb xvdc; do
+		ok "detach $disk" xenpv block-detach -f web $disk
+	done
+	ok "no node is left" no_nodes web
+	ok "no worker is left" wait_for 20 no_workers
+	is "block-list shows none" "$(xenpv block-list | wc -l)" 1
+	ok "and again" xenpv block-attach web good.img,raw,hda,rw
+	says "hda" web 'wait hda' 'is there'
+}
+
+guest_goes() {
+	local id
+	id=$(guest_id web)
+	guest_kill web
+	ok "its nodes go with the guest" wait_for 20 gone_nodes "$id"
+	ok "its worker, too" wait_for 20 no_workers
+	ok "its storage is free" guest_start again
+	ok "for another" xenpv block-attach again good.img,raw,xvda,rw
+}
+
+# closed GUEST ID: whether the backend has given the disk up.
+closed() {
+	[[ $(back "$1" "$2" state) == [56] ]]
+}
+
+# front_writes TEXT WANT NODE VALUE...: a frontend that writes this is closed, in the log, in a node and
+# in the list with the reason WANT. There is a guest that does nothing itself.
+front_writes() {
+	local text=$1 want=$2 front disk
+	shift 2
+	disk=$((disk_letter++))
+	front=/local/domain/$(guest_id bad)/device/vbd/$((51712 + disk * 16))
+	xenpv block-attach --no-wait bad "null:1M,,d${disk}p0" >/dev/null
+	wait_for 10 test "$(back bad $((51712 + disk * 16)) state)" = 2
+	while (($#)); do
+		xenstore-write "$front/$1" "$2"
+		shift 2
+	done
+	xenstore-write "$front/state" 3
+	ok "$text: closed" wait_for 10 closed bad $((51712 + disk * 16))
+	like "$text: in a node" "$(back bad $((51712 + disk * 16)) error)" "$want"
+	like "$text: in the log" "$(grep "vbd/$((51712 + disk * 16)) " xenpvd.log)" "$want.*; the device is closed"
+}
+
+hostile() {
+	local disk_letter=0
+	ok "a guest" guest_start bad
+	ok "that does nothing by itself" freeze "${guest_pid[bad]}"
+	front_writes "a ring too large" 'ring-page-order is 31' ring-ref 8 event-channel 1 ring-page-order 31
+	front_writes "queues too many" 'num-queues is 4294967295' ring-ref 8 event-channel 1 \
+		multi-queue-num-queues 4294967295
+	front_writes "no queue" 'num-queues is 0' ring-ref 8 event-channel 1 multi-queue-num-queues 0
+	front_writes "an unknown layout" 'protocol is not' ring-ref 8 event-channel 1 protocol x86_128-abi
+	front_writes "no number" 'ring-ref is not a number' ring-ref 0x8 event-channel 1
+	front_writes "no ring" 'ring-ref0 is missing' event-channel 1
+	front_writes "a page that is not granted" '.' ring-ref 4000000000 event-channel 1
+	front_writes "no such port" '.' ring-ref 8 event-channel 4000000000
+	like "they are listed" "$(xenpv block-list bad)" 'failed: node ring-page-order'
+	ok "others have theirs" guest_do again 'verify xvda 1M'
+	guest_kill bad
+}
+
+ok "xenpvd starts" daemon_start || bail "xenpvd: $(cat xenpvd.log)"
+ok "the guest starts" guest_start web
+bad_disks
+ok "no node was written" no_nodes web
+given
+refused_now
+seen
+resized
+worker_dies
+daemon_ends
+taken
+guest_goes
+hostile
+guest_stop again
+ok "no worker is left at the end" wait_for 20 no_workers
+ok "xenpvd ends" daemon_stop
+tap_end
