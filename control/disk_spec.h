@@ -32,7 +32,7 @@
 
 struct disk_spec {
 	char target[PATH_MAX];
-	char vdev[VBD_NAME_MAX]; /* as written */
+	char vdev[VBD_TEXT_MAX]; /* as written */
 	uint32_t number;	 /* of it */
 	bool cdrom;
 	bool no_discard;

@@ -179,12 +179,12 @@ void vbd_name_format(uint32_t number, char *name)
 		at = (struct place){(minor >> 6) + (major == MAJOR_HD1) * 2u,
 				    minor & 63};
 	} else if (major != MAJOR_XVD) {
-		snprintf(name, VBD_NAME_MAX, "%" PRIu32, number);
+		snprintf(name, VBD_TEXT_MAX, "%" PRIu32, number);
 		return;
 	}
-	snprintf(name, VBD_NAME_MAX, "%s%s", prefix,
+	snprintf(name, VBD_TEXT_MAX, "%s%s", prefix,
 		 letters(at.disk, disk + sizeof(disk) - 1));
 	if (at.part)
-		snprintf(name + strlen(name), VBD_NAME_MAX - strlen(name),
+		snprintf(name + strlen(name), VBD_TEXT_MAX - strlen(name),
 			 "%" PRIu32, at.part);
 }

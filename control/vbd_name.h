@@ -21,7 +21,7 @@
 
 #include "wire/port.h"
 
-#define VBD_NAME_MAX 32
+#define VBD_TEXT_MAX 32
 
 /*
  * vbd_name_parse - the number of a name
@@ -34,7 +34,7 @@ int vbd_name_parse(const char *name, uint32_t *number, char *err,
 		   size_t len) XPV_MUST_CHECK;
 
 /* vbd_name_format - the name of @number; the number itself if it has none.
- * @name has VBD_NAME_MAX bytes. */
+ * @name has VBD_TEXT_MAX bytes. */
 void vbd_name_format(uint32_t number, char *name);
 
 #endif

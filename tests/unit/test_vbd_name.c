@@ -50,7 +50,7 @@ static const struct {
 
 static void names_are_numbers(void **state)
 {
-	char err[200] = "", name[VBD_NAME_MAX];
+	char err[200] = "", name[VBD_TEXT_MAX];
 	uint32_t number;
 
 	(void)state;
@@ -69,7 +69,7 @@ static void names_are_numbers(void **state)
 
 static void every_number_has_a_name(void **state)
 {
-	char err[200], name[VBD_NAME_MAX];
+	char err[200], name[VBD_TEXT_MAX];
 	uint32_t number, again;
 
 	(void)state;
