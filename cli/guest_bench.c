@@ -313,7 +313,7 @@ static int measure(struct bench *b)
 			rc = guest_step(b->ctx, -1);
 		else if (s->lost || session_step(s, 100))
 			for (uint32_t i = 0; i < b->nluns; i++)
-				device_abandon(b->lun[i].d.dev);
+				gdev_abandon(b->lun[i].d.dev);
 		b->over |= rc || s->now >= b->end;
 		if (tty && s->now - shown_at >= LIVE_NS) {
 			live(b, s->now, b->ios - shown_ios, s->now - shown_at);
@@ -367,7 +367,7 @@ int guest_bench(struct guest_ctx *ctx, int n, char **word)
 		print_text(b, (double)b->a.time);
 out:
 	for (uint32_t i = 0; i < b->nluns; i++)
-		device_memory_free(b->lun[i].d.dev, b->lun[i].frame);
+		gdev_memory_free(b->lun[i].d.dev, b->lun[i].frame);
 	free(b);
 	return rc;
 }

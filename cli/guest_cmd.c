@@ -156,17 +156,17 @@ int guest_step(struct guest_ctx *ctx, int timeout_ms)
 
 struct sought {
 	struct guest_ctx *ctx;
-	const struct device_ops *kind;
+	const struct gdev_ops *kind;
 	uint32_t unit;
 	struct scsi_addr addr;
-	struct device *d;
+	struct gdev *d;
 };
 
 static bool is_there(void *ctx)
 {
 	struct sought *s = ctx;
 
-	s->d = device_find(s->ctx->session, s->kind, s->unit);
+	s->d = gdev_find(s->ctx->session, s->kind, s->unit);
 	return s->d && s->d->connected &&
 	       (s->kind == &vbd_device ||
 		pvscsi_lun_find((struct pvscsi *)s->d, s->addr));
@@ -221,8 +221,8 @@ static bool parse_place(const char *text, struct sought *s)
 	return true;
 }
 
-int guest_find(struct guest_ctx *ctx, const char *text, int ms,
-	       struct guest_lun *lun)
+int guest_disk_find(struct guest_ctx *ctx, const char *text, int ms,
+		    struct guest_lun *lun)
 {
 	struct sought s = {.ctx = ctx};
 	int rc;
@@ -253,7 +253,7 @@ int guest_lun(struct guest_ctx *ctx, const char *text, int ms,
 			   text);
 		return -1;
 	}
-	return guest_find(ctx, text, ms, lun);
+	return guest_disk_find(ctx, text, ms, lun);
 }
 
 int guest_open(const struct guest_lun *lun, struct vdisk *d, char *err,
@@ -270,7 +270,7 @@ int guest_disk(struct guest_ctx *ctx, const char *text, struct vdisk *d)
 	struct guest_lun lun;
 	char err[SESSION_ERR_MAX];
 
-	if (guest_find(ctx, text, GUEST_PATIENCE_MS, &lun))
+	if (guest_disk_find(ctx, text, GUEST_PATIENCE_MS, &lun))
 		return -1;
 	if (guest_open(&lun, d, err, sizeof(err))) {
 		text_error("guest: %s: %s", text, err);
@@ -283,9 +283,9 @@ int guest_disk(struct guest_ctx *ctx, const char *text, struct vdisk *d)
 	return 0;
 }
 
-int guest_memory(struct device *d, uint32_t n, uint8_t **va, uint64_t *frame)
+int guest_memory(struct gdev *d, uint32_t n, uint8_t **va, uint64_t *frame)
 {
-	int rc = device_memory(d, n, va, frame);
+	int rc = gdev_memory(d, n, va, frame);
 
 	if (!rc)
 		return 0;

@@ -66,13 +66,13 @@ struct guest_lun {
 };
 
 /*
- * guest_find - find what is at TEXT, H:C:T:L or the name of a disk (vbd_number()
+ * guest_disk_find - find what is at TEXT, H:C:T:L or the name of a disk (vbd_number()
  * of guest/vbd.h); it may take MS to appear
  *
  * Return: 0, or -1 after a line on stderr.
  */
-int guest_find(struct guest_ctx *ctx, const char *text, int ms,
-	       struct guest_lun *lun);
+int guest_disk_find(struct guest_ctx *ctx, const char *text, int ms,
+		    struct guest_lun *lun);
 
 /*
  * guest_lun - likewise, and it must be a LUN
@@ -98,8 +98,8 @@ bool guest_size(const char *text, uint64_t *bytes);
 /* guest_hex - bytes as people read them: offset, hex, text. */
 void guest_hex(FILE *f, const uint8_t *data, size_t len);
 
-/* guest_memory - device_memory(): 0, or -1 after a line on stderr. */
-int guest_memory(struct device *d, uint32_t n, uint8_t **va, uint64_t *frame);
+/* guest_memory - gdev_memory(): 0, or -1 after a line on stderr. */
+int guest_memory(struct gdev *d, uint32_t n, uint8_t **va, uint64_t *frame);
 
 /* guest_step - session_step() that ends with a signal: 0, or a negative
  * errno. */

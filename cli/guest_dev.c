@@ -37,7 +37,7 @@ int guest_wait(struct guest_ctx *ctx, int n, char **word)
 		text_error("guest: '%s' is no number of seconds", word[1]);
 		return 1;
 	}
-	if (guest_find(ctx, word[0], ms, &lun))
+	if (guest_disk_find(ctx, word[0], ms, &lun))
 		return 1;
 	if (guest_open(&lun, &d, err, sizeof(err))) {
 		text_error("guest: %s: %s", word[0], err);
@@ -135,7 +135,7 @@ int guest_list(struct guest_ctx *ctx, int n, char **word)
 		return 1;
 	}
 	table_init(&t, list_columns);
-	for (struct device *d = s->devices; d; d = d->next) {
+	for (struct gdev *d = s->devices; d; d = d->next) {
 		if (d->gone)
 			continue;
 		if (d->foreign || !d->connected)
@@ -502,7 +502,7 @@ int guest_abort(struct guest_ctx *ctx, int n, char **word)
 	while (a.left && !rc)
 		rc = guest_step(ctx, -1);
 	if (a.left)
-		device_abandon(&d.v->dev);
+		gdev_abandon(&d.v->dev);
 	free(data);
 	printf("%s: %d reads, %d GOOD, %d aborted, %d not sent, %d other\n",
 	       word[0], count, a.good, a.aborted, a.unsent, a.other);

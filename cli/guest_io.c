@@ -320,7 +320,7 @@ static int verify_pass(struct verify *v, enum vdisk_op op, uint32_t qd)
 	while (v->running) {
 		/* What is under way uses memory of ours. */
 		if (v->d.dev->session->lost || guest_step(v->ctx, 100))
-			device_abandon(v->d.dev);
+			gdev_abandon(v->d.dev);
 	}
 	if (!v->err && !rc)
 		return 0;
@@ -445,7 +445,7 @@ int guest_verify(struct guest_ctx *ctx, int n, char **word)
 	rc = 0;
 out:
 	if (v && v->granted)
-		device_memory_free(v->d.dev, v->frame);
+		gdev_memory_free(v->d.dev, v->frame);
 	free(v);
 	return rc;
 }

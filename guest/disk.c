@@ -594,6 +594,6 @@ int vdisk_exec(struct vdisk *d, struct vdisk_io *io)
 	vdisk_submit(d, io);
 	rc = session_wait(d->dev->session, -1, NULL, is_done, io);
 	if (!over)
-		device_abandon(d->dev);
+		gdev_abandon(d->dev);
 	return rc ? rc : io->err;
 }

@@ -28,8 +28,8 @@ struct vdisk_sense {
 };
 
 struct vdisk {
-	struct device *dev; /* one of these two */
-	struct pvscsi *v;   /* a LUN of it, at */
+	struct gdev *dev; /* one of these two */
+	struct pvscsi *v; /* a LUN of it, at */
 	struct scsi_addr addr;
 	struct vbd *b;
 	uint32_t timeout_ms; /* of each command; may be changed */

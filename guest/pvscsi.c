@@ -128,17 +128,17 @@ static const struct scsi_front_ops engine_ops = {
 
 /* ------------------------------------------------------------ life cycle */
 
-static struct pvscsi *pvscsi_of(struct device *d)
+static struct pvscsi *pvscsi_of(struct gdev *d)
 {
 	return (struct pvscsi *)d;
 }
 
 struct pvscsi *pvscsi_find(struct session *s, uint32_t unit)
 {
-	return (struct pvscsi *)device_find(s, &pvscsi_device, unit);
+	return (struct pvscsi *)gdev_find(s, &pvscsi_device, unit);
 }
 
-static struct device *create(struct session *s)
+static struct gdev *create(struct session *s)
 {
 	struct pvscsi *v = calloc(1, sizeof(*v));
 
@@ -216,7 +216,7 @@ static int make_engine(struct pvscsi *v, uint32_t peer)
 }
 
 /* Pages and an engine: the first time all is made, later it is used again. */
-static int publish(struct device *d)
+static int publish(struct gdev *d)
 {
 	struct pvscsi *v = pvscsi_of(d);
 	uint32_t segs;
@@ -252,7 +252,7 @@ static void stop(struct pvscsi *v)
 	XPV_ASSERT(!v->busy_slots);
 }
 
-static void stop_device(struct device *d)
+static void stop_device(struct gdev *d)
 {
 	struct pvscsi *v = pvscsi_of(d);
 
@@ -261,7 +261,7 @@ static void stop_device(struct device *d)
 		v->lun[i].present = false;
 }
 
-static void seen(struct device *d)
+static void seen(struct gdev *d)
 {
 	if (d->gone)
 		pvscsi_of(d)->nluns = 0;
@@ -269,7 +269,7 @@ static void seen(struct device *d)
 		pvscsi_luns_read(pvscsi_of(d));
 }
 
-static void write_luns(struct device *d, struct device_change *c)
+static void write_luns(struct gdev *d, struct gdev_change *c)
 {
 	pvscsi_luns_write(pvscsi_of(d), c);
 }
@@ -395,7 +395,7 @@ static bool pump(struct pvscsi *v)
 	return any;
 }
 
-static bool poll(struct device *d)
+static bool poll(struct gdev *d)
 {
 	struct pvscsi *v = pvscsi_of(d);
 	bool any;
@@ -404,7 +404,7 @@ static bool poll(struct device *d)
 	n = scsi_front_poll(v->engine, BUDGET);
 	if (n < 0) {
 		stop(v);
-		device_failed(d);
+		gdev_failed(d);
 		return true;
 	}
 	any = pump(v);
@@ -412,17 +412,17 @@ static bool poll(struct device *d)
 	return n || any;
 }
 
-static bool has_work(const struct device *d)
+static bool has_work(const struct gdev *d)
 {
 	return scsi_front_has_work(((const struct pvscsi *)d)->engine);
 }
 
-static bool arm(struct device *d)
+static bool arm(struct gdev *d)
 {
 	return scsi_front_arm(pvscsi_of(d)->engine);
 }
 
-static bool outstanding(const struct device *d)
+static bool outstanding(const struct gdev *d)
 {
 	const struct pvscsi *v = (const struct pvscsi *)d;
 
@@ -513,14 +513,14 @@ static bool expire(struct pvscsi *v, struct pvscsi_cmd *cmd)
 	return true;
 }
 
-static void times(struct device *d)
+static void times(struct gdev *d)
 {
 	struct pvscsi *v = pvscsi_of(d);
 	bool hopeless = false;
 
 	if (v->dev.session->now < v->look)
 		return;
-	device_times(&v->dev);
+	gdev_times(&v->dev);
 	v->look = v->dev.session->now + LOOK_NS;
 	if (v->dev.gone)
 		fail_queued(v, -ENODEV);
@@ -539,7 +539,7 @@ static void times(struct device *d)
 	snprintf(v->dev.trouble, sizeof(v->dev.trouble),
 		 "the backend answers neither ABORT nor RESET");
 	stop(v);
-	device_failed(&v->dev);
+	gdev_failed(&v->dev);
 }
 
 void pvscsi_cancel(struct pvscsi *v, struct pvscsi_cmd *cmd)
@@ -564,7 +564,7 @@ static void set_done(struct pvscsi_cmd *cmd)
 	*(bool *)cmd->ctx = true;
 }
 
-static void abandon(struct device *d)
+static void abandon(struct gdev *d)
 {
 	struct pvscsi *v = pvscsi_of(d);
 
@@ -574,7 +574,7 @@ static void abandon(struct device *d)
 		fail_queued(v, -ENOTCONN);
 }
 
-static void destroy(struct device *d)
+static void destroy(struct gdev *d)
 {
 	struct pvscsi *v = pvscsi_of(d);
 
@@ -584,7 +584,7 @@ static void destroy(struct device *d)
 	free(v);
 }
 
-const struct device_ops pvscsi_device = {
+const struct gdev_ops pvscsi_device = {
 	.type = "vscsi",
 	.noun = "controller",
 	.driver = "xen-scsifront",
@@ -618,6 +618,6 @@ int pvscsi_exec(struct pvscsi *v, struct pvscsi_cmd *cmd)
 	pvscsi_submit(v, cmd);
 	rc = session_wait(v->dev.session, -1, NULL, is_done, cmd);
 	if (!over)
-		device_abandon(&v->dev);
+		gdev_abandon(&v->dev);
 	return rc ? rc : cmd->err;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A PVSCSI controller that a program drives: a device (guest/device.h) that
+ * A PVSCSI controller that a program drives: a device (guest/gdev.h) that
  * finds and loses LUNs, and sends commands through core/scsi_front.
  *
  * Theory of operation
@@ -23,7 +23,7 @@
 #define GUEST_PVSCSI_H
 
 #include "core/scsi_front.h"
-#include "guest/device.h"
+#include "guest/gdev.h"
 
 /* LUNs that a controller may have, more are not seen. */
 #define PVSCSI_LUNS_MAX 256
@@ -49,7 +49,7 @@ struct pvscsi_cmd {
 	uint32_t timeout_ms; /* not 0 */
 	void *data;	     /* any alignment */
 	uint32_t len;	     /* bytes, at most pvscsi_max_transfer() */
-	/* DATA is memory of device_memory(), whose first page has FRAME. */
+	/* DATA is memory of gdev_memory(), whose first page has FRAME. */
 	bool granted;
 	uint64_t frame;
 	uint8_t *memory;
@@ -96,7 +96,7 @@ struct pvscsi_slot {
 };
 
 struct pvscsi {
-	struct device dev; /* the first member */
+	struct gdev dev; /* the first member */
 
 	bool running;	   /* the engine has a ring */
 	uint32_t segs_max; /* of this backend */
@@ -115,7 +115,7 @@ struct pvscsi {
 	uint32_t nluns;
 };
 
-extern const struct device_ops pvscsi_device;
+extern const struct gdev_ops pvscsi_device;
 
 /* pvscsi_find - the controller with this number; NULL: there is none (now). */
 struct pvscsi *pvscsi_find(struct session *s, uint32_t unit);
@@ -148,6 +148,6 @@ uint32_t pvscsi_max_transfer(const struct pvscsi *v);
 void pvscsi_luns_read(struct pvscsi *v);
 
 /* pvscsi_luns_write - add and remove them, with the nodes that say so. */
-void pvscsi_luns_write(struct pvscsi *v, struct device_change *c);
+void pvscsi_luns_write(struct pvscsi *v, struct gdev_change *c);
 
 #endif

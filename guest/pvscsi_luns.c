@@ -41,8 +41,8 @@ static bool read_lun(struct pvscsi *v, const struct store_tree *tree,
 	snprintf(path, sizeof(path), "%s/v-dev", node->path);
 	lun->named = parse_vdev(tree_get(tree, path), &lun->addr);
 	snprintf(path, sizeof(path), "%s/state", node->path);
-	lun->state = device_state(v->dev.back_tree, path);
-	lun->own = device_state(v->dev.front_tree, path);
+	lun->state = gdev_state(v->dev.back_tree, path);
+	lun->own = gdev_state(v->dev.front_tree, path);
 	return true;
 }
 
@@ -83,7 +83,7 @@ void pvscsi_luns_read(struct pvscsi *v)
 	v->nluns = n;
 }
 
-void pvscsi_luns_write(struct pvscsi *v, struct device_change *c)
+void pvscsi_luns_write(struct pvscsi *v, struct gdev_change *c)
 {
 	struct bus_front_lun_step step;
 	char leaf[64];
@@ -103,6 +103,6 @@ void pvscsi_luns_write(struct pvscsi *v, struct device_change *c)
 			 WIRE_BUS_SCSI_DEVS "/" WIRE_BUS_SCSI_DEV "%" PRIu32
 					    "/" WIRE_BUS_STATE,
 			 lun->dev);
-		device_write(c, &v->dev, leaf, step.next);
+		gdev_write(c, &v->dev, leaf, step.next);
 	}
 }

@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "guest/device.h"
+#include "guest/gdev.h"
 #include "guest/pvscsi.h"
 #include "guest/vbd.h"
 
@@ -48,8 +48,8 @@ const struct front_ops *session_host(const char *name)
 
 /* ---------------------------------------------------------------- devices */
 
-static const struct device_ops *const kinds[SESSION_KINDS] = {&pvscsi_device,
-							      &vbd_device};
+static const struct gdev_ops *const kinds[SESSION_KINDS] = {&pvscsi_device,
+							    &vbd_device};
 
 /* Where a domain's devices of a kind are, below its own directory. */
 static int place(const struct session_kind *k, char path[32])
@@ -60,7 +60,7 @@ static int place(const struct session_kind *k, char path[32])
 static void create(struct session_kind *k, uint32_t unit)
 {
 	struct session *s = k->session;
-	struct device *d = k->ops->create(s);
+	struct gdev *d = k->ops->create(s);
 
 	if (!d)
 		return;
@@ -69,12 +69,12 @@ static void create(struct session_kind *k, uint32_t unit)
 	d->unit = unit;
 	d->next = s->devices;
 	s->devices = d;
-	device_changed(d);
+	gdev_changed(d);
 }
 
 static void appeared(struct session_kind *k, const char *name)
 {
-	struct device *d;
+	struct gdev *d;
 	char *end;
 	unsigned long unit;
 
@@ -86,7 +86,7 @@ static void appeared(struct session_kind *k, const char *name)
 	while (d && (d->ops != k->ops || d->unit != unit))
 		d = d->next;
 	if (d)
-		device_changed(d);
+		gdev_changed(d);
 	else
 		create(k, (uint32_t)unit);
 }
@@ -101,7 +101,7 @@ static void listed(struct store *st, const struct store_reply *rsp, void *ctx)
 		appeared(ctx, name);
 }
 
-static void device_event(struct store *st, int err, const char *path, void *ctx)
+static void gdev_event(struct store *st, int err, const char *path, void *ctx)
 {
 	char dir[32];
 	size_t skip = (size_t)place(ctx, dir);
@@ -123,7 +123,7 @@ static int watch(struct session *s)
 		s->kind[i].session = s;
 		s->kind[i].ops = kinds[i];
 		(void)place(&s->kind[i], dir);
-		rc = store_watch(s->store, dir, -1, device_event, &s->kind[i],
+		rc = store_watch(s->store, dir, -1, gdev_event, &s->kind[i],
 				 NULL);
 	}
 	return rc;
@@ -134,7 +134,7 @@ bool session_settled(const struct session *s)
 	for (size_t i = 0; i < SESSION_KINDS; i++)
 		if (!s->kind[i].listed)
 			return false;
-	for (const struct device *d = s->devices; d; d = d->next)
+	for (const struct gdev *d = s->devices; d; d = d->next)
 		if (!d->gone && !d->foreign &&
 		    (!d->connected || d->busy || d->dirty))
 			return false;
@@ -210,20 +210,20 @@ static bool all_left(void *ctx)
 {
 	struct session *s = ctx;
 
-	for (struct device *d = s->devices; d; d = d->next)
-		if (!device_left(d))
+	for (struct gdev *d = s->devices; d; d = d->next)
+		if (!gdev_left(d))
 			return false;
 	return true;
 }
 
 void session_close(struct session *s)
 {
-	struct device *d;
+	struct gdev *d;
 
 	if (!s)
 		return;
 	for (d = s->devices; d; d = d->next)
-		device_leave(d);
+		gdev_leave(d);
 	if (s->store && session_wait(s, LEAVE_MS, NULL, all_left, s))
 		s->lost = -ETIMEDOUT; /* go without them */
 	s->lost = s->lost ? s->lost : -ECANCELED;
@@ -231,7 +231,7 @@ void session_close(struct session *s)
 	s->store = NULL;
 	while ((d = s->devices)) {
 		s->devices = d->next;
-		device_free(d);
+		gdev_free(d);
 	}
 	if (s->front)
 		s->ops->close(s->front);
@@ -247,7 +247,7 @@ static bool work(struct session *s)
 {
 	bool any = false;
 
-	for (struct device *d = s->devices; d; d = d->next) {
+	for (struct gdev *d = s->devices; d; d = d->next) {
 		if (d->connected)
 			any |= d->ops->poll(d);
 		d->ops->times(d);
@@ -257,7 +257,7 @@ static bool work(struct session *s)
 
 static bool has_work(const struct session *s)
 {
-	for (const struct device *d = s->devices; d; d = d->next)
+	for (const struct gdev *d = s->devices; d; d = d->next)
 		if (d->connected && d->ops->has_work(d))
 			return true;
 	return false;
@@ -268,7 +268,7 @@ static bool arm(struct session *s)
 {
 	bool any = false;
 
-	for (struct device *d = s->devices; d; d = d->next)
+	for (struct gdev *d = s->devices; d; d = d->next)
 		if (d->connected)
 			any |= d->ops->arm(d);
 	return any;
@@ -277,7 +277,7 @@ static bool arm(struct session *s)
 /* Something is under way, whose time may come. */
 static bool outstanding(const struct session *s)
 {
-	for (const struct device *d = s->devices; d; d = d->next)
+	for (const struct gdev *d = s->devices; d; d = d->next)
 		if (d->ops->outstanding(d))
 			return true;
 	return false;
@@ -286,7 +286,7 @@ static bool outstanding(const struct session *s)
 /* A handshake that may have to go on when nothing happens. */
 static bool unsettled(const struct session *s)
 {
-	for (const struct device *d = s->devices; d; d = d->next)
+	for (const struct gdev *d = s->devices; d; d = d->next)
 		if (!d->late && !d->gone)
 			return true;
 	return false;

@@ -29,8 +29,8 @@
 
 #define SESSION_TIMEOUT_MS 30000
 
-struct device;
-struct device_ops;
+struct gdev;
+struct gdev_ops;
 struct session;
 
 struct session_cfg {
@@ -46,7 +46,7 @@ struct session_cfg {
 /* A kind of devices, in a session. */
 struct session_kind {
 	struct session *session;
-	const struct device_ops *ops;
+	const struct gdev_ops *ops;
 	bool listed; /* which there are at the start is known */
 };
 
@@ -63,7 +63,7 @@ struct session {
 	int wake_fd;
 	void (*wake_fn)(void *ctx);
 	void *wake_ctx;
-	struct device *devices;
+	struct gdev *devices;
 	struct session_kind kind[SESSION_KINDS];
 	/* A descriptor of the user's, or -1: extra_ready is set when it can be
 	 * read, and is the user's to clear. */
@@ -80,7 +80,7 @@ const struct front_ops *session_host(const char *name);
  * session_open - become a domain and connect to xenstore
  *
  * From here on every device that the domain has, or gets, is driven: see
- * device_find(). Return: 0, or an error and one line in @err (@len bytes).
+ * gdev_find(). Return: 0, or an error and one line in @err (@len bytes).
  */
 int session_open(struct session **out, const struct session_cfg *cfg, char *err,
 		 size_t len) XPV_MUST_CHECK;

@@ -24,14 +24,14 @@
  * Linux guest may grant 1024 pages in all.) */
 static const uint32_t pool_sizes[] = {512, 256, 128, 64, 32};
 
-static struct vbd *vbd_of(struct device *d)
+static struct vbd *vbd_of(struct gdev *d)
 {
 	return (struct vbd *)d;
 }
 
 struct vbd *vbd_find(struct session *s, uint32_t number)
 {
-	return (struct vbd *)device_find(s, &vbd_device, number);
+	return (struct vbd *)gdev_find(s, &vbd_device, number);
 }
 
 /* ------------------------------------------------------- engine downcalls */
@@ -124,7 +124,7 @@ static const struct blk_front_ops engine_ops = {
 
 /* ---------------------------------------------------------- the connection */
 
-static struct device *create(struct session *s)
+static struct gdev *create(struct session *s)
 {
 	struct vbd *v = calloc(1, sizeof(*v));
 
@@ -221,7 +221,7 @@ static uint32_t ring_pages(const struct store_tree *back)
 	return 1u << (order < VBD_RING_ORDER ? order : VBD_RING_ORDER);
 }
 
-static int publish(struct device *d)
+static int publish(struct gdev *d)
 {
 	struct vbd *v = vbd_of(d);
 	struct session *s = d->session;
@@ -250,30 +250,30 @@ static int publish(struct device *d)
 	return rc ? -store_errno(rc) : 0;
 }
 
-static void nodes(struct device *d, struct device_change *c)
+static void nodes(struct gdev *d, struct gdev_change *c)
 {
 	char leaf[32];
 	uint32_t max;
 
 	/* What another connection has left. */
-	device_remove(c, d, WIRE_BLK_KEY_RING_REF);
+	gdev_remove(c, d, WIRE_BLK_KEY_RING_REF);
 	for (uint32_t i = 0; i < RING_PAGES; i++) {
 		snprintf(leaf, sizeof(leaf), "ring-ref%" PRIu32, i);
-		device_remove(c, d, leaf);
+		gdev_remove(c, d, leaf);
 	}
 	if (d->ring_pages > 1)
-		device_write(c, d, WIRE_BLK_KEY_RING_ORDER,
-			     (uint32_t)__builtin_ctz(d->ring_pages));
+		gdev_write(c, d, WIRE_BLK_KEY_RING_ORDER,
+			   (uint32_t)__builtin_ctz(d->ring_pages));
 	else
-		device_remove(c, d, WIRE_BLK_KEY_RING_ORDER);
+		gdev_remove(c, d, WIRE_BLK_KEY_RING_ORDER);
 	if (!tree_u32(d->back_tree, WIRE_BLK_KEY_MAX_QUEUES, &max))
-		device_write(c, d, WIRE_BLK_KEY_QUEUES, 1);
+		gdev_write(c, d, WIRE_BLK_KEY_QUEUES, 1);
 	else
-		device_remove(c, d, WIRE_BLK_KEY_QUEUES);
-	device_write(c, d, WIRE_BLK_KEY_PERSISTENT, vbd_of(d)->persistent);
-	device_write_text(c, d, WIRE_BLK_KEY_PROTOCOL,
-			  BLK_ABI_NATIVE == BLK_ABI_64 ? WIRE_BLK_PROTO_X86_64
-						       : WIRE_BLK_PROTO_X86_32);
+		gdev_remove(c, d, WIRE_BLK_KEY_QUEUES);
+	gdev_write(c, d, WIRE_BLK_KEY_PERSISTENT, vbd_of(d)->persistent);
+	gdev_write_text(c, d, WIRE_BLK_KEY_PROTOCOL,
+			BLK_ABI_NATIVE == BLK_ABI_64 ? WIRE_BLK_PROTO_X86_64
+						     : WIRE_BLK_PROTO_X86_32);
 }
 
 static uint32_t number_at(const struct store_tree *t, const char *path,
@@ -325,7 +325,7 @@ int vbd_read_info(struct vbd_info *info, const struct store_tree *back)
 	return 0;
 }
 
-static int connect(struct device *d)
+static int connect(struct gdev *d)
 {
 	struct vbd *v = vbd_of(d);
 	struct blk_front_conn conn = {
@@ -351,7 +351,7 @@ static int connect(struct device *d)
 }
 
 /* The backend may have changed the size of the disk. */
-static void seen(struct device *d)
+static void seen(struct gdev *d)
 {
 	struct vbd *v = vbd_of(d);
 	uint64_t sectors;
@@ -366,7 +366,7 @@ static void seen(struct device *d)
 }
 
 /* What is under way stays so, for the next connection. */
-static void stop(struct device *d)
+static void stop(struct gdev *d)
 {
 	struct vbd *v = vbd_of(d);
 
@@ -473,7 +473,7 @@ static bool pump(struct vbd *v)
 	return any;
 }
 
-static bool poll(struct device *d)
+static bool poll(struct gdev *d)
 {
 	struct vbd *v = vbd_of(d);
 	bool any;
@@ -482,7 +482,7 @@ static bool poll(struct device *d)
 	n = blk_front_poll(v->engine, BUDGET);
 	if (n < 0) {
 		d->connected = false;
-		device_failed(d);
+		gdev_failed(d);
 		return true;
 	}
 	any = pump(v);
@@ -490,17 +490,17 @@ static bool poll(struct device *d)
 	return n || any;
 }
 
-static bool has_work(const struct device *d)
+static bool has_work(const struct gdev *d)
 {
 	return blk_front_has_work(((const struct vbd *)d)->engine);
 }
 
-static bool arm(struct device *d)
+static bool arm(struct gdev *d)
 {
 	return blk_front_arm(vbd_of(d)->engine);
 }
 
-static bool outstanding(const struct device *d)
+static bool outstanding(const struct gdev *d)
 {
 	const struct vbd *v = (const struct vbd *)d;
 
@@ -540,13 +540,13 @@ static bool overdue(const struct vbd *v)
 	return false;
 }
 
-static void times(struct device *d)
+static void times(struct gdev *d)
 {
 	struct vbd *v = vbd_of(d);
 
 	if (d->session->now < v->look)
 		return;
-	device_times(d);
+	gdev_times(d);
 	v->look = d->session->now + LOOK_NS;
 	if (d->gone) {
 		empty_engine(v, -ENODEV, false);
@@ -561,10 +561,10 @@ static void times(struct device *d)
 	snprintf(d->trouble, sizeof(d->trouble),
 		 "the backend does not answer in time");
 	d->connected = false;
-	device_failed(d);
+	gdev_failed(d);
 }
 
-static void abandon(struct device *d)
+static void abandon(struct gdev *d)
 {
 	struct vbd *v = vbd_of(d);
 
@@ -574,7 +574,7 @@ static void abandon(struct device *d)
 		end_queued(v, -ENOTCONN, true);
 }
 
-static void destroy(struct device *d)
+static void destroy(struct gdev *d)
 {
 	struct vbd *v = vbd_of(d);
 
@@ -585,7 +585,7 @@ static void destroy(struct device *d)
 	free(v);
 }
 
-const struct device_ops vbd_device = {
+const struct gdev_ops vbd_device = {
 	.type = "vbd",
 	.noun = "disk",
 	.driver = "xen-blkfront",

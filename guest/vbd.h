@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A block device that a program drives: a device (guest/device.h) that sends
+ * A block device that a program drives: a device (guest/gdev.h) that sends
  * requests through core/blk_front, over one ring.
  *
  *     vbd_submit() --> [queue] --> a slot --> engine (bounces) --> ring
  *     done()        <-------------------------  session_step()
  *
  * Data in ordinary memory goes through the engine's bounce pages; data in
- * memory of device_memory() is granted itself, unless grants are persistent.
+ * memory of gdev_memory() is granted itself, unless grants are persistent.
  *
  * The protocol has no way to abort a request. One that is not answered in its
  * time costs the connection: it ends with -ETIMEDOUT, the others are sent again
@@ -19,7 +19,7 @@
 #define GUEST_VBD_H
 
 #include "core/blk_front.h"
-#include "guest/device.h"
+#include "guest/gdev.h"
 
 /* Requests with the engine, and pages of the ring that has so many slots. */
 #define VBD_DEPTH      128
@@ -43,7 +43,7 @@ struct vbd_req {
 	uint32_t len;	 /* READ, WRITE: bytes, at most VBD_TRANSFER_MAX */
 	uint32_t timeout_ms; /* not 0 */
 	void *data;	     /* any alignment */
-	/* DATA is memory of device_memory(), whose first page has FRAME. */
+	/* DATA is memory of gdev_memory(), whose first page has FRAME. */
 	bool granted;
 	uint64_t frame;
 	uint8_t *memory;
@@ -81,7 +81,7 @@ struct vbd_slot {
 };
 
 struct vbd {
-	struct device dev; /* the first member */
+	struct gdev dev; /* the first member */
 
 	struct vbd_info info; /* when connected */
 	uint16_t handle;      /* virtual-device */
@@ -102,7 +102,7 @@ struct vbd {
 	uint64_t events[BLK_FRONT_EVENTS]; /* counted */
 };
 
-extern const struct device_ops vbd_device;
+extern const struct gdev_ops vbd_device;
 
 /* vbd_find - the device with this number; NULL: there is none (now). */
 struct vbd *vbd_find(struct session *s, uint32_t number);

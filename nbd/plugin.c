@@ -170,9 +170,9 @@ static void *engine(void *arg)
 			rc = session_step(nbd.session, -1);
 		if (rc) {
 			/* The host is gone: every request fails at once. */
-			for (struct device *d = nbd.session->devices; d;
+			for (struct gdev *d = nbd.session->devices; d;
 			     d = d->next)
-				device_abandon(d);
+				gdev_abandon(d);
 			session_pause(nbd.session);
 			on_wake(NULL);
 		}

@@ -244,7 +244,7 @@ static void test_granted(void **state)
 	uint8_t *va;
 
 	(void)state;
-	assert_int_equal(device_memory(w->d.dev, pages, &va, &frame), 0);
+	assert_int_equal(gdev_memory(w->d.dev, pages, &va, &frame), 0);
 	for (size_t i = 0; i < XPV_ARRAY_SIZE(cut); i++)
 		for (uint32_t skew = 0; skew <= 1024; skew += 512) {
 			struct vdisk_io x = {.op = DISK_WRITE,
@@ -263,7 +263,7 @@ static void test_granted(void **state)
 			assert_int_equal(vdisk_exec(&w->d, &x), 0);
 			assert_memory_equal(w->back.disk, x.data, x.len);
 		}
-	device_memory_free(w->d.dev, frame);
+	gdev_memory_free(w->d.dev, frame);
 	finish(w);
 }
 

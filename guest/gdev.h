@@ -14,8 +14,8 @@
  *
  * All functions belong to the session's thread.
  */
-#ifndef GUEST_DEVICE_H
-#define GUEST_DEVICE_H
+#ifndef GUEST_GDEV_H
+#define GUEST_GDEV_H
 
 #include "control/store.h"
 #include "control/tree.h"
@@ -33,11 +33,11 @@
 /* A path in xenstore, at most. */
 #define DEVICE_PATH_LEN 320
 
-struct device;
-struct device_change;
+struct gdev;
+struct gdev_change;
 
 /* A kind of device. Those of seen, nodes, connect and write may be NULL. */
-struct device_ops {
+struct gdev_ops {
 	const char *type;	    /* as in device/TYPE/UNIT */
 	const char *noun;	    /* "controller 0 is not connected" */
 	const char *driver;	    /* of a Linux kernel that may have it */
@@ -48,49 +48,49 @@ struct device_ops {
 	bool lingers;
 
 	/* One that the session has found; NULL: no memory. */
-	struct device *(*create)(struct session *s);
-	/* Its end: device_release() has been called, with nothing left. */
-	void (*destroy)(struct device *d);
+	struct gdev *(*create)(struct session *s);
+	/* Its end: gdev_release() has been called, with nothing left. */
+	void (*destroy)(struct gdev *d);
 
 	/* The handshake */
 
 	/* Both ends were read: front_tree and back_tree. */
-	void (*seen)(struct device *d);
+	void (*seen)(struct gdev *d);
 	/* ring (ring_pages of it, empty) and an engine for domain back_id: 0 or
 	 * a negative errno. */
-	int (*publish)(struct device *d);
+	int (*publish)(struct gdev *d);
 	/* What publishing writes besides ring-ref and event-channel. */
-	void (*nodes)(struct device *d, struct device_change *c);
+	void (*nodes)(struct gdev *d, struct gdev_change *c);
 	/* Begin to use the ring: 0 or a negative errno. */
-	int (*connect)(struct device *d);
+	int (*connect)(struct gdev *d);
 	/* What any round writes besides our state; by now step is decided. */
-	void (*write)(struct device *d, struct device_change *c);
+	void (*write)(struct gdev *d, struct gdev_change *c);
 	/* The connection has ended: nothing is granted any more. */
-	void (*stop)(struct device *d);
+	void (*stop)(struct gdev *d);
 
 	/* The data path */
 
 	/* When connected: take answers, send what waits. True if anything was
 	 * done. */
-	bool (*poll)(struct device *d);
+	bool (*poll)(struct gdev *d);
 	/* Look for what is past its time; called at each step. */
-	void (*times)(struct device *d);
+	void (*times)(struct gdev *d);
 	/* When connected: as the engine's. */
-	bool (*has_work)(const struct device *d);
-	bool (*arm)(struct device *d);
+	bool (*has_work)(const struct gdev *d);
+	bool (*arm)(struct gdev *d);
 	/* Is anything under way, whose time may come? */
-	bool (*outstanding)(const struct device *d);
+	bool (*outstanding)(const struct gdev *d);
 	/* End everything now. */
-	void (*abandon)(struct device *d);
+	void (*abandon)(struct gdev *d);
 };
 
 /* Members of ops are for whoever has the right to call them; others may be
  * read. */
-struct device {
-	const struct device_ops *ops;
+struct gdev {
+	const struct gdev_ops *ops;
 	struct session *session;
-	struct device *next; /* of the session's */
-	uint32_t unit;	     /* device/TYPE/UNIT */
+	struct gdev *next; /* of the session's */
+	uint32_t unit;	   /* device/TYPE/UNIT */
 
 	char *back;	  /* the backend's directory; NULL: unknown */
 	uint32_t back_id; /* its domain */
@@ -120,59 +120,58 @@ struct device {
 	uint32_t ring_ref[DEVICE_RING_MAX];
 };
 
-/* device_find - the one with this number; NULL: there is none (now). */
-struct device *device_find(struct session *s, const struct device_ops *ops,
-			   uint32_t unit);
+/* gdev_find - the one with this number; NULL: there is none (now). */
+struct gdev *gdev_find(struct session *s, const struct gdev_ops *ops,
+		       uint32_t unit);
 
 /*
- * device_memory - N pages that can be granted to the backend
+ * gdev_memory - N pages that can be granted to the backend
  *
  * Only when connected. They last as long as the session, or until
- * device_memory_free().
+ * gdev_memory_free().
  */
-int device_memory(struct device *d, uint32_t n, uint8_t **va,
-		  uint64_t *frame) XPV_MUST_CHECK;
+int gdev_memory(struct gdev *d, uint32_t n, uint8_t **va,
+		uint64_t *frame) XPV_MUST_CHECK;
 
-/* device_memory_free - give them back; nothing may be under way with them. */
-void device_memory_free(struct device *d, uint64_t frame);
+/* gdev_memory_free - give them back; nothing may be under way with them. */
+void gdev_memory_free(struct gdev *d, uint64_t frame);
 
-/* device_abandon - end everything now: for when the session is lost, and memory
+/* gdev_abandon - end everything now: for when the session is lost, and memory
  * of requests goes out of scope. */
-void device_abandon(struct device *d);
+void gdev_abandon(struct gdev *d);
 
 /* ---- for the session ---- */
 
-/* device_changed - something below the device's nodes is new: look. */
-void device_changed(struct device *d);
+/* gdev_changed - something below the device's nodes is new: look. */
+void gdev_changed(struct gdev *d);
 
-/* device_times - called at each step, for what only time tells. */
-void device_times(struct device *d);
+/* gdev_times - called at each step, for what only time tells. */
+void gdev_times(struct gdev *d);
 
-/* device_leave - close the device: the program ends. */
-void device_leave(struct device *d);
+/* gdev_leave - close the device: the program ends. */
+void gdev_leave(struct gdev *d);
 
-/* device_left - has that come to its end? */
-bool device_left(const struct device *d);
+/* gdev_left - has that come to its end? */
+bool gdev_left(const struct gdev *d);
 
-/* device_free - its end, after that of the store. */
-void device_free(struct device *d);
+/* gdev_free - its end, after that of the store. */
+void gdev_free(struct gdev *d);
 
 /* ---- for kinds of devices ---- */
 
-/* device_failed - the engine has stopped: close, and try again later. */
-void device_failed(struct device *d);
+/* gdev_failed - the engine has stopped: close, and try again later. */
+void gdev_failed(struct gdev *d);
 
-/* device_state - the state at PATH of a tree, 0 if there is none. */
-uint32_t device_state(const struct store_tree *tree, const char *path);
+/* gdev_state - the state at PATH of a tree, 0 if there is none. */
+uint32_t gdev_state(const struct store_tree *tree, const char *path);
 
-/* device_write - in this round, our node LEAF gets a number, or TEXT. */
-void device_write(struct device_change *c, const struct device *d,
-		  const char *leaf, uint32_t value);
-void device_write_text(struct device_change *c, const struct device *d,
-		       const char *leaf, const char *text);
+/* gdev_write - in this round, our node LEAF gets a number, or TEXT. */
+void gdev_write(struct gdev_change *c, const struct gdev *d, const char *leaf,
+		uint32_t value);
+void gdev_write_text(struct gdev_change *c, const struct gdev *d,
+		     const char *leaf, const char *text);
 
-/* device_remove - our node LEAF goes, if it is there. */
-void device_remove(struct device_change *c, const struct device *d,
-		   const char *leaf);
+/* gdev_remove - our node LEAF goes, if it is there. */
+void gdev_remove(struct gdev_change *c, const struct gdev *d, const char *leaf);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A device's handshake: see device.h. */
-#include "guest/device.h"
+#include "guest/gdev.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -21,13 +21,13 @@
 /* The backend's path as the toolstack wrote it, at most. */
 #define BACK_MAX (DEVICE_PATH_LEN - 64)
 
-static void begin(struct device *d);
+static void begin(struct gdev *d);
 
-static void trouble(struct device *d, const char *fmt, ...)
+static void trouble(struct gdev *d, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /* What went wrong; all is looked at again in a while. */
-static void trouble(struct device *d, const char *fmt, ...)
+static void trouble(struct gdev *d, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -38,22 +38,22 @@ static void trouble(struct device *d, const char *fmt, ...)
 	va_end(ap);
 }
 
-static void front_path(const struct device *d, char *out, const char *leaf)
+static void front_path(const struct gdev *d, char *out, const char *leaf)
 {
 	snprintf(out, DEVICE_PATH_LEN, "device/%s/%" PRIu32 "%s%s",
 		 d->ops->type, d->unit, *leaf ? "/" : "", leaf);
 }
 
-struct device *device_find(struct session *s, const struct device_ops *ops,
-			   uint32_t unit)
+struct gdev *gdev_find(struct session *s, const struct gdev_ops *ops,
+		       uint32_t unit)
 {
-	for (struct device *d = s->devices; d; d = d->next)
+	for (struct gdev *d = s->devices; d; d = d->next)
 		if (d->ops == ops && d->unit == unit && !d->gone)
 			return d;
 	return NULL;
 }
 
-int device_memory(struct device *d, uint32_t n, uint8_t **va, uint64_t *frame)
+int gdev_memory(struct gdev *d, uint32_t n, uint8_t **va, uint64_t *frame)
 {
 	if (!d->connected)
 		return -ENOTCONN;
@@ -61,19 +61,19 @@ int device_memory(struct device *d, uint32_t n, uint8_t **va, uint64_t *frame)
 				      frame);
 }
 
-void device_memory_free(struct device *d, uint64_t frame)
+void gdev_memory_free(struct gdev *d, uint64_t frame)
 {
 	if (d->session->ops->release)
 		d->session->ops->release(d->session->front, frame);
 }
 
-void device_abandon(struct device *d)
+void gdev_abandon(struct gdev *d)
 {
 	d->ops->abandon(d);
 }
 
 /* All is read. */
-static void end_reading(struct device *d)
+static void end_reading(struct gdev *d)
 {
 	/* If it cannot be sent, the connection is lost, and the transaction. */
 	if (d->tx && store_end(d->session->store, d->tx, false, NULL, NULL))
@@ -82,7 +82,7 @@ static void end_reading(struct device *d)
 }
 
 /* The round is over. */
-static void end_round(struct device *d)
+static void end_round(struct gdev *d)
 {
 	end_reading(d);
 	d->busy = false;
@@ -93,7 +93,7 @@ static void end_round(struct device *d)
 /* ------------------------------------------------------------ connection */
 
 /* The backend has let go of the ring, or it shall. */
-static void free_ring(struct device *d)
+static void free_ring(struct gdev *d)
 {
 	struct session *s = d->session;
 
@@ -109,7 +109,7 @@ static void free_ring(struct device *d)
 }
 
 /* Our nodes do not stand for the ring any more. */
-static void leave_ring(struct device *d)
+static void leave_ring(struct gdev *d)
 {
 	if (!d->ops->lingers) {
 		free_ring(d);
@@ -119,9 +119,9 @@ static void leave_ring(struct device *d)
 }
 
 /* Does the backend use nothing that we have left? */
-static bool let_go(const struct device *d)
+static bool let_go(const struct gdev *d)
 {
-	switch (device_state(d->back_tree, WIRE_BUS_STATE)) {
+	switch (gdev_state(d->back_tree, WIRE_BUS_STATE)) {
 	case WIRE_BUS_INITIALISED:
 	case WIRE_BUS_CONNECTED:
 	case WIRE_BUS_CLOSING:
@@ -133,7 +133,7 @@ static bool let_go(const struct device *d)
 	}
 }
 
-static int grant_ring(struct device *d)
+static int grant_ring(struct gdev *d)
 {
 	struct session *s = d->session;
 
@@ -147,7 +147,7 @@ static int grant_ring(struct device *d)
 }
 
 /* A ring and an event channel: what BUS_FRONT_PUBLISH asks for. */
-static bool make_ring(struct device *d)
+static bool make_ring(struct gdev *d)
 {
 	struct session *s = d->session;
 	int rc;
@@ -169,7 +169,7 @@ static bool make_ring(struct device *d)
 	return false;
 }
 
-static bool join(struct device *d)
+static bool join(struct gdev *d)
 {
 	int rc = 0;
 
@@ -185,7 +185,7 @@ static bool join(struct device *d)
 	return true;
 }
 
-uint32_t device_state(const struct store_tree *tree, const char *path)
+uint32_t gdev_state(const struct store_tree *tree, const char *path)
 {
 	const char *text = tree_get(tree, path);
 
@@ -195,14 +195,14 @@ uint32_t device_state(const struct store_tree *tree, const char *path)
 /* ------------------------------------------------------------- one round */
 
 /* What is written at the end of a round. */
-struct device_change {
+struct gdev_change {
 	struct store_op op[DEVICE_CHANGES_MAX];
 	char path[DEVICE_CHANGES_MAX][DEVICE_PATH_LEN];
 	char text[DEVICE_CHANGES_MAX][XS_NUM_MAX];
 	size_t n;
 };
 
-static void change_expect(struct device_change *c, const char *path,
+static void change_expect(struct gdev_change *c, const char *path,
 			  const char *value)
 {
 	struct store_op *op = &c->op[c->n];
@@ -215,7 +215,7 @@ static void change_expect(struct device_change *c, const char *path,
 	c->n++;
 }
 
-static struct store_op *change(struct device_change *c, const struct device *d,
+static struct store_op *change(struct gdev_change *c, const struct gdev *d,
 			       enum store_op_kind kind, const char *leaf)
 {
 	struct store_op *op = &c->op[c->n];
@@ -227,14 +227,14 @@ static struct store_op *change(struct device_change *c, const struct device *d,
 	return op;
 }
 
-void device_write_text(struct device_change *c, const struct device *d,
-		       const char *leaf, const char *text)
+void gdev_write_text(struct gdev_change *c, const struct gdev *d,
+		     const char *leaf, const char *text)
 {
 	change(c, d, STORE_OP_WRITE, leaf)->value = text;
 }
 
-void device_write(struct device_change *c, const struct device *d,
-		  const char *leaf, uint32_t value)
+void gdev_write(struct gdev_change *c, const struct gdev *d, const char *leaf,
+		uint32_t value)
 {
 	struct store_op *op = change(c, d, STORE_OP_WRITE, leaf);
 
@@ -242,8 +242,7 @@ void device_write(struct device_change *c, const struct device *d,
 	xs_format_u64(c->text[c->n - 1], value);
 }
 
-void device_remove(struct device_change *c, const struct device *d,
-		   const char *leaf)
+void gdev_remove(struct gdev_change *c, const struct gdev *d, const char *leaf)
 {
 	(void)change(c, d, STORE_OP_RM, leaf);
 }
@@ -251,7 +250,7 @@ void device_remove(struct device_change *c, const struct device *d,
 static void written(struct store *st, const struct store_txn_result *res,
 		    void *ctx)
 {
-	struct device *d = ctx;
+	struct gdev *d = ctx;
 
 	(void)st;
 	if (res->err && d->step.action == BUS_FRONT_PUBLISH)
@@ -264,7 +263,7 @@ static void written(struct store *st, const struct store_txn_result *res,
 	end_round(d);
 }
 
-static void write_change(struct device *d, struct device_change *c)
+static void write_change(struct gdev *d, struct gdev_change *c)
 {
 	int rc;
 
@@ -276,7 +275,7 @@ static void write_change(struct device *d, struct device_change *c)
 }
 
 /* Do what the step says; false: it cannot be done. */
-static bool carry_out(struct device *d)
+static bool carry_out(struct gdev *d)
 {
 	switch (d->step.action) {
 	case BUS_FRONT_NONE:
@@ -294,7 +293,7 @@ static bool carry_out(struct device *d)
 }
 
 /* The node of page I of the ring. */
-static void ref_leaf(const struct device *d, uint32_t i, char leaf[32])
+static void ref_leaf(const struct gdev *d, uint32_t i, char leaf[32])
 {
 	if (d->ring_pages == 1)
 		snprintf(leaf, 32, WIRE_BUS_RING_REF);
@@ -306,7 +305,7 @@ static void ref_leaf(const struct device *d, uint32_t i, char leaf[32])
  * Do our nodes name our ring? They do not when the device was removed and made
  * anew before we looked: then the ring belongs to the one that was removed.
  */
-static bool names_ring(const struct device *d)
+static bool names_ring(const struct gdev *d)
 {
 	uint32_t ref, port;
 	char leaf[32];
@@ -321,25 +320,25 @@ static bool names_ring(const struct device *d)
 	       port == d->port;
 }
 
-static void publish_ring(const struct device *d, struct device_change *c)
+static void publish_ring(const struct gdev *d, struct gdev_change *c)
 {
 	char leaf[32];
 
 	if (d->ops->nodes)
-		d->ops->nodes((struct device *)d, c);
+		d->ops->nodes((struct gdev *)d, c);
 	for (uint32_t i = 0; i < d->ring_pages; i++) {
 		ref_leaf(d, i, leaf);
-		device_write(c, d, leaf, d->ring_ref[i]);
+		gdev_write(c, d, leaf, d->ring_ref[i]);
 	}
-	device_write(c, d, WIRE_BUS_EVENT_CHANNEL, d->port);
+	gdev_write(c, d, WIRE_BUS_EVENT_CHANNEL, d->port);
 }
 
 /* What is to be done, and do it. */
-static void take_step(struct device *d)
+static void take_step(struct gdev *d)
 {
 	d->facts = (struct bus_front_facts){
-		.own = device_state(d->front_tree, WIRE_BUS_STATE),
-		.back = device_state(d->back_tree, WIRE_BUS_STATE),
+		.own = gdev_state(d->front_tree, WIRE_BUS_STATE),
+		.back = gdev_state(d->back_tree, WIRE_BUS_STATE),
 		.online = !tree_is(d->back_tree, WIRE_BUS_ONLINE, "0"),
 		.back_gone = !d->back_tree->n,
 		.ring = d->joined,
@@ -356,10 +355,10 @@ static void take_step(struct device *d)
 	(void)carry_out(d);
 }
 
-static void decide(struct device *d)
+static void decide(struct gdev *d)
 {
 	/* One thread, and copied by store_txn(). */
-	static struct device_change c;
+	static struct gdev_change c;
 	char path[DEVICE_PATH_LEN];
 	size_t expected;
 
@@ -377,7 +376,7 @@ static void decide(struct device *d)
 	if (d->ops->write)
 		d->ops->write(d, &c);
 	if (d->step.next != d->facts.own)
-		device_write(&c, d, WIRE_BUS_STATE, d->step.next);
+		gdev_write(&c, d, WIRE_BUS_STATE, d->step.next);
 	if (c.n == expected)
 		end_round(d);
 	else
@@ -387,7 +386,7 @@ static void decide(struct device *d)
 static void got_back(struct store *st, int err, struct store_tree *tree,
 		     void *ctx)
 {
-	struct device *d = ctx;
+	struct gdev *d = ctx;
 
 	(void)st;
 	if (err) {
@@ -408,10 +407,10 @@ static void back_event(struct store *st, int err, const char *path, void *ctx)
 {
 	(void)st, (void)path;
 	if (!err)
-		device_changed(ctx);
+		gdev_changed(ctx);
 }
 
-static void forget_backend(struct device *d)
+static void forget_backend(struct gdev *d)
 {
 	store_unwatch(d->session->store, d->watch);
 	d->watch = NULL;
@@ -420,7 +419,7 @@ static void forget_backend(struct device *d)
 }
 
 /* Watch the backend that our nodes name. */
-static int follow_backend(struct device *d)
+static int follow_backend(struct gdev *d)
 {
 	const char *back = tree_get(d->front_tree, WIRE_BUS_BACKEND);
 	struct store *st = d->session->store;
@@ -444,7 +443,7 @@ static int follow_backend(struct device *d)
 	return rc;
 }
 
-static void went_away(struct device *d)
+static void went_away(struct gdev *d)
 {
 	free_ring(d);
 	d->gone = true;
@@ -456,7 +455,7 @@ static void went_away(struct device *d)
 }
 
 /* Does a driver of our own kernel have this device? Then hands off. */
-static bool is_foreign(const struct device *d)
+static bool is_foreign(const struct gdev *d)
 {
 	char path[DEVICE_PATH_LEN];
 
@@ -471,7 +470,7 @@ static bool is_foreign(const struct device *d)
 static void got_front(struct store *st, int err, struct store_tree *tree,
 		      void *ctx)
 {
-	struct device *d = ctx;
+	struct gdev *d = ctx;
 
 	if (err) {
 		trouble(d, "our nodes cannot be read: %s", strerror(-err));
@@ -499,7 +498,7 @@ static void got_front(struct store *st, int err, struct store_tree *tree,
 
 static void begun(struct store *st, const struct store_reply *rsp, void *ctx)
 {
-	struct device *d = ctx;
+	struct gdev *d = ctx;
 	char path[DEVICE_PATH_LEN];
 	int rc = rsp->err;
 
@@ -514,7 +513,7 @@ static void begun(struct store *st, const struct store_reply *rsp, void *ctx)
 	end_round(d);
 }
 
-static void begin(struct device *d)
+static void begin(struct gdev *d)
 {
 	d->dirty = false;
 	d->busy = true;
@@ -522,7 +521,7 @@ static void begin(struct device *d)
 		d->busy = false; /* the connection is lost */
 }
 
-void device_changed(struct device *d)
+void gdev_changed(struct gdev *d)
 {
 	d->dirty = true;
 	d->late = false;
@@ -531,13 +530,13 @@ void device_changed(struct device *d)
 		begin(d);
 }
 
-void device_failed(struct device *d)
+void gdev_failed(struct gdev *d)
 {
 	d->failed = true;
-	device_changed(d);
+	gdev_changed(d);
 }
 
-void device_times(struct device *d)
+void gdev_times(struct gdev *d)
 {
 	if (d->late || d->gone || d->busy ||
 	    d->session->now - d->changed < LATE_NS)
@@ -551,18 +550,18 @@ void device_times(struct device *d)
 	begin(d);
 }
 
-void device_leave(struct device *d)
+void gdev_leave(struct gdev *d)
 {
 	d->leave = true;
-	device_changed(d);
+	gdev_changed(d);
 }
 
-bool device_left(const struct device *d)
+bool gdev_left(const struct gdev *d)
 {
 	return d->gone || d->foreign || (!d->busy && !d->dirty && !d->port);
 }
 
-void device_free(struct device *d)
+void gdev_free(struct gdev *d)
 {
 	free_ring(d);
 	/* The watch ended with the store, which was closed before. */
