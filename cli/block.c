@@ -55,6 +55,7 @@ int block_attach(const struct command *command, const struct cli_args *args)
 	(void)command;
 	/* What can be refused without Xen comes first, what costs last. */
 	rc = parse_spec(args, &disk, err, sizeof(err));
+	disk.options.no_scsi = true;
 	if (!rc)
 		rc = device_timeout(args->option[ATTACH_TIMEOUT],
 				    &req.timeout_s, err);

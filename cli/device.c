@@ -89,12 +89,22 @@ void device_say_attached(const struct ts_request *req, const char *vdev,
 {
 	char *guest = text_clean(req->guest->name);
 	char *name = text_clean(req->pdev->name);
-	char size[24];
+	const struct sgdev *sg = &req->pdev->sg;
+	char *what = NULL;
+	char text[96];
 
-	text_size(props->size, size);
+	if (req->pdev->kind == PDEV_SG) {
+		snprintf(text, sizeof(text), "%s %s (%s, %s)", sg->vendor,
+			 sg->model, sg->sg, sg->address);
+		what = text_clean(text);
+	} else {
+		text_size(props->size, text);
+	}
 	printf(req->no_wait ? "guest %s will get %s: %s, %s%s\n"
 			    : "guest %s has %s: %s, %s%s\n",
-	       guest, vdev, name, size, props->read_only ? ", read-only" : "");
+	       guest, vdev, name, what ? what : text,
+	       props->read_only ? ", read-only" : "");
+	free(what);
 	free(name);
 	free(guest);
 }

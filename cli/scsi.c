@@ -106,10 +106,10 @@ int scsi_detach(const struct command *command, const struct cli_args *args)
 
 /* What the list adds to xenstore's view. */
 struct facts {
-	bool known; /* a LUN of ours: type, vendor, product, revision */
 	bool sized;
 	uint64_t size;
-	const char *vendor, *product, *revision;
+	const char *type, *vendor, *product, *revision;
+	char device[9], model[17]; /* of a real one */
 	struct pdev_options options;
 	char state[256];
 };
@@ -127,27 +127,55 @@ static void lun_state(const struct ts_lun *lun, char *out, size_t len)
 		snprintf(out, len, "%s", ts_state_name(lun->dev_state));
 }
 
+/* A real device says of itself what it is. */
+static void find_device(const struct pdev *pdev, struct facts *facts)
+{
+	static const char *const types[0x20] = {
+		[0x00] = "disk",    [0x01] = "tape",	  [0x02] = "printer",
+		[0x03] = "process", [0x04] = "worm",	  [0x05] = "cd/dvd",
+		[0x06] = "scanner", [0x07] = "optical",	  [0x08] = "changer",
+		[0x0c] = "storage", [0x0d] = "enclosure", [0x0e] = "disk",
+		[0x11] = "osd",	    [0x14] = "zbc",
+	};
+	const struct sgdev *sg = &pdev->sg;
+
+	facts->type = types[sg->type & 0x1f] ? types[sg->type & 0x1f] : "other";
+	snprintf(facts->device, sizeof(facts->device), "%s", sg->vendor);
+	snprintf(facts->model, sizeof(facts->model), "%s", sg->model);
+	facts->vendor = facts->device;
+	facts->product = facts->model;
+	facts->revision = NULL;
+	if (!sg->block[0])
+		facts->sized = false;
+}
+
 static void find_facts(const struct ts_lun *lun, struct facts *facts)
 {
 	char ignored[PDEV_ERR_MAX];
+	struct pdev pdev;
+	bool parsed;
 
 	*facts = (struct facts){0};
 	lun_state(lun, facts->state, sizeof(facts->state));
 	if (lun->kernel)
 		return; /* its pdev is a name within the kernel's target */
-	facts->known = true;
+	facts->type = "disk";
 	facts->sized = device_size(lun->pname, &facts->size);
 	facts->vendor = "XENPV";
 	facts->product = "DISK";
 	facts->revision = "0001";
-	if (pdev_options_parse(&facts->options, lun->options, ignored,
-			       sizeof(ignored)))
-		return;
-	if (facts->options.product[0])
+	parsed = !pdev_options_parse(&facts->options, lun->options, ignored,
+				     sizeof(ignored));
+	if (parsed && facts->options.product[0])
 		facts->product = facts->options.product;
+	if (pdev_parse(&pdev, lun->pname, parsed ? &facts->options : NULL,
+		       ignored, sizeof(ignored)))
+		return;
 	/* Of an image the file's size is not the disk's. */
-	if (facts->options.format != PDEV_RAW)
+	if (parsed && facts->options.format != PDEV_RAW)
 		facts->sized = false;
+	if (pdev.kind == PDEV_SG)
+		find_device(&pdev, facts);
 }
 
 static const struct table_column columns[] = {
@@ -170,7 +198,7 @@ static void print_table(const struct ts_list *list)
 		text_size(facts.size, size);
 		table_add(&table, lun->guest.name);
 		table_add(&table, lun->vdev);
-		table_add(&table, facts.known ? "disk" : NULL);
+		table_add(&table, facts.type);
 		table_add(&table, facts.vendor);
 		table_add(&table, facts.product);
 		table_add(&table, facts.revision);
@@ -197,8 +225,7 @@ static json_t *lun_json(const struct ts_lun *lun)
 	json_object_set_new(o, "dev", json_integer(lun->dev));
 	json_object_set_new(o, "backend",
 			    json_string(lun->kernel ? "kernel" : "xenpv"));
-	json_object_set_new(o, "type",
-			    device_json_maybe(facts.known ? "disk" : NULL));
+	json_object_set_new(o, "type", device_json_maybe(facts.type));
 	json_object_set_new(o, "vendor", device_json_maybe(facts.vendor));
 	json_object_set_new(o, "product", device_json_maybe(facts.product));
 	json_object_set_new(o, "revision", device_json_maybe(facts.revision));

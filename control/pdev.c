@@ -19,6 +19,7 @@
 
 #include "control/pdev_image.h"
 #include "control/pdev_nbd.h"
+#include "control/pdev_sg.h"
 #include "control/probe.h"
 
 #define BLOCK_MIN 512u
@@ -112,6 +113,8 @@ enum option {
 	OPT_BLOCKSIZE,
 	OPT_DIRECT,
 	OPT_FORMAT,
+	OPT_PASSTHROUGH,
+	OPT_WWID,
 	OPT_N,
 };
 
@@ -129,6 +132,8 @@ static const struct {
 	[OPT_BLOCKSIZE] = {"blocksize", "512 or 4096"},
 	[OPT_DIRECT] = {"direct", "auto, on or off"},
 	[OPT_FORMAT] = {"format", "raw, qcow2, vhdx, vpc or vmdk"},
+	[OPT_PASSTHROUGH] = {"passthrough", NULL},
+	[OPT_WWID] = {"wwid", "1 to 95 letters, digits and .:_-"},
 };
 
 static const char *const direct_names[] = {
@@ -216,6 +221,12 @@ static bool parse_naa(const char *value, uint64_t *naa)
 	return true;
 }
 
+static bool is_wwid(const char *value)
+{
+	return strspn(value, "0123456789.:_-ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+			     "abcdefghijklmnopqrstuvwxyz") == strlen(value);
+}
+
 static bool set_option(struct pdev_options *o, enum option option,
 		       const char *value)
 {
@@ -258,6 +269,12 @@ static bool set_option(struct pdev_options *o, enum option option,
 			return true;
 		}
 		return false;
+	case OPT_PASSTHROUGH:
+		o->passthrough = true;
+		return true;
+	case OPT_WWID:
+		return is_wwid(value) &&
+		       copy_text(o->wwid, sizeof(o->wwid), value);
 	case OPT_N:
 		break;
 	}
@@ -366,6 +383,10 @@ void pdev_options_format(const struct pdev_options *o, char *text)
 	if (o->format != PDEV_RAW)
 		n += (size_t)sprintf(text + n, ",format=%s",
 				     format_names[o->format]);
+	if (o->passthrough)
+		n += (size_t)sprintf(text + n, ",passthrough");
+	if (o->wwid[0])
+		n += (size_t)sprintf(text + n, ",wwid=%s", o->wwid);
 	if (n)
 		memmove(text, text + 1, n);
 }
@@ -464,9 +485,20 @@ static int parse_path(struct pdev *pdev, const char *name, char *err,
 	rc = make_absolute(pdev, name, err, len);
 	if (rc)
 		return rc;
-	if (!realpath(pdev->name, pdev->path) || stat(pdev->path, &st))
+	if (!realpath(pdev->name, pdev->path) || stat(pdev->path, &st)) {
+		if (pdev->options.wwid[0])
+			return pdev_sg_parse(pdev, NULL, err, len);
 		return fail(err, len, -errno, "pdev '%.300s': %s; %s", name,
 			    strerror(errno), missing_hint(name));
+	}
+	if (pdev_sg_wanted(pdev, &st))
+		return pdev_sg_parse(pdev, &st, err, len);
+	if (pdev->options.passthrough || pdev->options.wwid[0])
+		return fail(
+			err, len, -EINVAL,
+			"pdev '%.300s' is no SCSI device to be given itself; leave out the option '%s'",
+			name,
+			pdev->options.passthrough ? "passthrough" : "wwid");
 	if (S_ISREG(st.st_mode)) {
 		pdev->kind = PDEV_FILE;
 	} else if (S_ISBLK(st.st_mode)) {
@@ -618,6 +650,10 @@ int pdev_id(const struct pdev *pdev, char *id)
 		return 0;
 	if (pdev->kind == PDEV_NBD) {
 		name_nbd(pdev, id);
+		return 0;
+	}
+	if (pdev->kind == PDEV_SG && !pdev->sg.block[0]) {
+		snprintf(id, PDEV_ID_MAX, "scsi:%s", pdev->sg.address);
 		return 0;
 	}
 	if (stat(pdev->path, &st))
@@ -900,6 +936,8 @@ int pdev_open(const struct pdev *pdev, int *fd, struct pdev_props *props,
 	*fd = -1;
 	props->read_only = pdev->options.read_only;
 	props->multi = pdev->kind != PDEV_NBD && !is_image(pdev);
+	if (pdev->kind == PDEV_SG)
+		return pdev_sg_open(pdev, fd, props, err, len);
 	if (pdev->kind == PDEV_NULL) {
 		rc = open_null(pdev, props, identity);
 	} else if (pdev->kind == PDEV_NBD) {
@@ -949,6 +987,11 @@ int pdev_check(const struct pdev *pdev, struct pdev_props *props, char *err,
 	struct pdev_props ignored;
 	int fd, rc;
 
+	rc = pdev_guard(pdev, &fd, err, len);
+	if (!rc && fd >= 0)
+		close(fd);
+	if (rc)
+		return rc;
 	rc = pdev_open(pdev, &fd, props ? props : &ignored, err, len);
 	if (!rc && fd >= 0)
 		close(fd);

@@ -14,6 +14,12 @@
  *   options  comma separated: ro rw shared feature-host serial=TEXT
  *            product=TEXT naa=HEX blocksize=512|4096 direct=auto|on|off
  *            format=raw|qcow2|vhdx|vpc|vmdk
+ *            passthrough wwid=TEXT
+ *
+ * A path of a tape drive (st, nst), a medium changer (sch), a CD drive (sr), or
+ * of any SCSI device's sg node is that device itself; so is a disk with the
+ * option passthrough. What was found is kept by the option wwid: the device
+ * is found again when its nodes have changed, and no other is taken for it.
  *
  * Options are given after the vdev: "PDEV,VDEV,ro,serial=A1".
  *
@@ -31,6 +37,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "control/sgdev.h"
 #include "storage/fault_spec.h"
 #include "wire/port.h"
 
@@ -46,6 +53,7 @@ enum pdev_kind {
 	PDEV_BLOCK, /* block device */
 	PDEV_NULL,  /* null:SIZE */
 	PDEV_NBD,   /* nbd:... */
+	PDEV_SG,    /* a real SCSI device, by its sg node */
 };
 
 enum pdev_direct {
@@ -65,7 +73,10 @@ enum pdev_format {
 
 struct pdev_options {
 	bool read_only;
-	bool shared; /* other LUNs may have the same pdev if they say so */
+	bool shared;	  /* other LUNs may have the same pdev if they say so */
+	bool passthrough; /* a disk: give it itself */
+	bool no_scsi;	  /* set by who cannot: what has blocks gives those, and
+			 other devices are refused; no word of the list */
 	bool feature_host; /* of the controller, not of the LUN: the command
 			      line writes it to the node "feature-host" */
 	enum pdev_direct direct;
@@ -74,6 +85,7 @@ struct pdev_options {
 	uint64_t naa;			/* 0: derived */
 	char serial[PDEV_SERIAL_MAX];	/* "": derived */
 	char product[PDEV_PRODUCT_MAX]; /* "": the default */
+	char wwid[SGDEV_WWID_MAX];	/* PDEV_SG: which it is; "": find out */
 };
 
 struct pdev {
@@ -83,6 +95,7 @@ struct pdev {
 	uint64_t null_size;
 	char fault[FAULT_TEXT_MAX]; /* what to break; "": nothing */
 	struct pdev_options options;
+	struct sgdev sg; /* PDEV_SG */
 };
 
 /* What the opened thing is. All sizes in bytes. */
@@ -95,6 +108,7 @@ struct pdev_props {
 	bool multi; /* may be opened once for each of several queues */
 	uint64_t naa;
 	char serial[PDEV_SERIAL_MAX];
+	uint32_t depth;	     /* PDEV_SG: commands at once; 0: not known */
 	const char *storage; /* driver, and what it alone understands: */
 	char args[PDEV_ARGS_MAX];
 	char id[PDEV_ID_MAX]; /* equal for two pdevs iff they are one
@@ -166,9 +180,20 @@ int pdev_id(const struct pdev *pdev, char *id) XPV_MUST_CHECK;
  * one after the other, would take each other's answers. Each gets one of its
  * own, and there is but one unless props->multi. For its errors and how long
  * it may block see pdev_nbd.h.
+ *
+ * The *FD of PDEV_SG is only good for being opened again; -EBUSY means that a
+ * program has one of its nodes open; and pdev_guard() is to be called as well.
  */
 int pdev_open(const struct pdev *pdev, int *fd, struct pdev_props *props,
 	      char *err, size_t len) XPV_MUST_CHECK;
+
+/*
+ * What must stay open while a guest has PDEV, so that the host does not use it:
+ * the block device of a real disk, exclusively. *FD is the caller's to close;
+ * -1 for everything else. -EBUSY: it is mounted, or part of something.
+ */
+int pdev_guard(const struct pdev *pdev, int *fd, char *err,
+	       size_t len) XPV_MUST_CHECK;
 
 /*
  * What the command line asks before it writes anything: would pdev_open()

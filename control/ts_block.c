@@ -20,6 +20,7 @@ static const char *type_of(const struct pdev *pdev)
 	case PDEV_NBD:
 		return "nbd";
 	case PDEV_NULL:
+	case PDEV_SG: /* refused by options.no_scsi */
 		break;
 	}
 	return "null";

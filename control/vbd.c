@@ -115,6 +115,7 @@ static int parse(struct vbd *vbd, struct pdev *pdev)
 	vbd->removable = vbd->cdrom || tree_is(back, KEY_REMOVABLE, "1");
 	options.read_only =
 		vbd->cdrom || !tree_is(back, WIRE_BLK_KEY_MODE, "w");
+	options.no_scsi = true;
 	return pdev_parse(pdev, vbd->pname, &options, vbd->error,
 			  sizeof(vbd->error));
 }

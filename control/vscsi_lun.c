@@ -194,7 +194,8 @@ static void name_null(const struct vscsi_lun *lun, const struct pdev *pdev,
 static void fill(struct proto_lun *out, const struct vscsi_lun *lun,
 		 const struct pdev *pdev, const struct pdev_props *props)
 {
-	snprintf(out->kind, sizeof(out->kind), "emulated");
+	snprintf(out->kind, sizeof(out->kind), "%s",
+		 pdev->kind == PDEV_SG ? "sg" : "emulated");
 	snprintf(out->storage, sizeof(out->storage), "%s", props->storage);
 	snprintf(out->args, sizeof(out->args), "%s", props->args);
 	out->size = props->size;
@@ -202,6 +203,7 @@ static void fill(struct proto_lun *out, const struct vscsi_lun *lun,
 	out->phys_size = props->phys_size;
 	out->align = props->align;
 	out->discard_granularity = props->discard_granularity;
+	out->depth = props->depth;
 	out->flags = (props->read_only ? PROTO_LUN_READ_ONLY : 0) |
 		     (props->discard ? PROTO_LUN_DISCARD : 0) |
 		     (props->zero ? PROTO_LUN_ZERO : 0) |
@@ -271,6 +273,8 @@ int lun_prepare(struct vscsi_lun *lun, struct proto_msg *msg, int *fds)
 		rc = claim_check_before(claims, pdev, lun->error,
 					sizeof(lun->error));
 	if (!rc)
+		rc = pdev_guard(pdev, &fds[1], lun->error, sizeof(lun->error));
+	if (!rc)
 		rc = pdev_open(pdev, &fds[0], &props, lun->error,
 			       sizeof(lun->error));
 	if (rc)
@@ -280,7 +284,7 @@ int lun_prepare(struct vscsi_lun *lun, struct proto_msg *msg, int *fds)
 	rc = claim_check(claims, pdev, &props, lun->error, sizeof(lun->error));
 	if (rc)
 		goto out;
-	if (pdev->kind != PDEV_NULL) {
+	if (pdev->kind != PDEV_NULL && pdev->kind != PDEV_SG) {
 		fds[1] = open_state(lun, pdev, &props, initiator_of(lun->ctl));
 		rc = fds[1] < 0 ? fds[1] : 0;
 		if (rc)

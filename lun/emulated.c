@@ -220,6 +220,7 @@ fail:
 
 const struct lun_type lun_emulated = {
 	.name = "emulated",
+	.stored = true,
 	.open = emulated_open,
 	.submit = emulated_submit,
 	.cancel = emulated_cancel,

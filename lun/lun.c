@@ -5,6 +5,7 @@
 
 const struct lun_type *const lun_types[] = {
 	&lun_emulated,
+	&lun_sg,
 	NULL,
 };
 

@@ -4,7 +4,9 @@
  * kind of LUN, each ending in one struct lun_type; lun_types[] lists them.
  *
  * A command is handed in by submit() and comes back through its done(), once,
- * from within submit(), cancel() or uring_reap().
+ * from within submit(), cancel() or uring_reap(). A LUN may have put data-in
+ * elsewhere and task.data there: it stays until the next turn of the path, which
+ * copies it to the guest.
  */
 #ifndef LUN_LUN_H
 #define LUN_LUN_H
@@ -27,15 +29,23 @@ struct lun_cmd {
 	struct lun *lun;
 	struct storage_io io;
 	bool io_busy;
+	struct lun_cmd *next;
+	void *own;
 };
 
-/* What control found out about a LUN; the descriptors become the LUN's. */
+/*
+ * What control found out about a LUN; the descriptors become the LUN's. Of a
+ * real device (sg) most is its own matter: fd, state_fd, block_size (of disks,
+ * otherwise 0), max_transfer, depth and shared are used.
+ */
 struct lun_cfg {
-	const struct storage_driver *storage;
-	const char *storage_args; /* struct storage_cfg */
-	int fd;			  /* of the storage, or -1 */
-	int state_fd;		  /* for what must outlive a restart, or -1 */
-	uint64_t size;		  /* bytes */
+	const struct storage_driver *storage; /* NULL unless type->stored */
+	const char *storage_args;	      /* struct storage_cfg */
+	int fd;		/* of the storage, or -1; sg: O_PATH, of the sg node */
+	int state_fd;	/* for what must outlive a restart, or -1; sg: what is
+			 kept open so that the host does not use it */
+	uint64_t size;	/* bytes */
+	uint32_t depth; /* commands that the device takes at once, 0: any */
 	uint32_t block_size, phys_size, discard_granularity; /* bytes */
 	uint32_t max_transfer; /* bytes one command can carry */
 	bool read_only, discard, zero, rotational;
@@ -46,6 +56,7 @@ struct lun_cfg {
 
 struct lun_type {
 	const char *name;
+	bool stored; /* over a storage, of cfg.size bytes */
 	/* 0 or a negative errno; then the descriptors stay the caller's. */
 	int (*open)(struct lun **out, const struct lun_cfg *cfg,
 		    struct uring *u);
@@ -69,6 +80,7 @@ struct lun {
 extern const struct lun_type *const lun_types[];
 
 extern const struct lun_type lun_emulated;
+extern const struct lun_type lun_sg;
 
 /* The type called NAME, or NULL. */
 const struct lun_type *lun_find(const char *name);

@@ -126,7 +126,7 @@ static void copy(struct path *p, struct slot *s, bool to_guest, uint32_t len)
 		struct host_copy piece = {
 			.gref = s->segs[i].gref,
 			.offset = s->segs[i].offset,
-			.local = s->data + at,
+			.local = s->cmd.task.data + at,
 		};
 
 		n = s->segs[i].length;

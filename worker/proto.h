@@ -17,7 +17,7 @@
 
 #include <stdint.h>
 
-#define PROTO_VERSION  3
+#define PROTO_VERSION  4
 #define PROTO_FD       3
 #define PROTO_FDS_MAX  2
 #define PROTO_TEXT_MAX 200
@@ -37,7 +37,9 @@ enum proto_type {
 	PROTO_SCSI_CLOSE,  /* control: controller: finish what is in flight,
 			      unmap, unbind; its LUNs stay */
 	PROTO_LUN_ADD,	   /* control: controller, addr, u.lun; fds[0] storage
-			      (absent for kind "null"), fds[1] state file */
+			      (absent for "null"), fds[1] state file; of kind
+			      "sg": the sg node (O_PATH), and a descriptor to
+			      be kept open (may be absent) */
 	PROTO_LUN_DEL,	   /* control: controller, addr */
 	PROTO_SCSI_FORGET, /* control: controller: close and drop its LUNs */
 	PROTO_STATS,	   /* control: controller */
@@ -78,17 +80,17 @@ struct proto_ring {
 #define PROTO_LUN_SHARED     (1u << 5) /* other guests use it too */
 
 struct proto_lun {
-	char kind[16];		   /* lun type: "emulated" */
-	char storage[16];	   /* storage driver: "file", "null" */
+	char kind[16];	  /* lun type: "emulated", "sg" */
+	char storage[16]; /* storage driver: "file", "null"; sg: "none" */
 	char args[PROTO_ARGS_MAX]; /* struct storage_cfg */
-	uint64_t size;		   /* bytes, a multiple of block_size */
-	uint32_t block_size;	   /* logical: 512 or 4096 */
-	uint32_t phys_size;	   /* physical block size, bytes */
-	uint32_t align;		   /* O_DIRECT alignment of offset and length */
-	uint32_t flags;		   /* PROTO_LUN_* */
+	uint64_t size;		   /* bytes, a multiple of block_size; sg: 0 */
+	uint32_t block_size; /* logical: 512 or 4096; sg: of disks, or 0 */
+	uint32_t phys_size;  /* physical block size, bytes */
+	uint32_t align;	     /* O_DIRECT alignment of offset and length */
+	uint32_t flags;	     /* PROTO_LUN_* */
 	uint32_t discard_granularity; /* bytes, 0 = block_size */
-	uint32_t pad;
-	uint64_t naa;	    /* NAA identifier, VPD 83 */
+	uint32_t depth;		      /* sg: commands at once, 0 = any */
+	uint64_t naa;		      /* NAA identifier, VPD 83 */
 	uint64_t initiator; /* persistent identity of guest and controller */
 	char serial[32];    /* unit serial number, VPD 80 */
 	char product[20];   /* INQUIRY product, at most 16 characters */

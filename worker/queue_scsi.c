@@ -84,6 +84,7 @@ static int lun_open(struct scsi_queue *s, const struct proto_lun *p, int fd,
 		.block_size = p->block_size,
 		.phys_size = p->phys_size,
 		.discard_granularity = p->discard_granularity,
+		.depth = p->depth,
 		.max_transfer = TRANSFER_MAX,
 		.read_only = p->flags & PROTO_LUN_READ_ONLY,
 		.discard = p->flags & PROTO_LUN_DISCARD,
@@ -97,13 +98,15 @@ static int lun_open(struct scsi_queue *s, const struct proto_lun *p, int fd,
 	};
 
 	*why = "this worker has no such kind of LUN or storage";
-	if (!type || !cfg.storage)
+	if (!type || (type->stored && !cfg.storage))
 		return -EPROTONOSUPPORT;
-	if (cfg.block_size == 0 || cfg.size < cfg.block_size) {
+	if (type->stored &&
+	    (cfg.block_size == 0 || cfg.size < cfg.block_size)) {
 		*why = "the storage is smaller than a block";
 		return -EINVAL;
 	}
-	*why = "its storage or state file cannot be used";
+	*why = type->stored ? "its storage or state file cannot be used"
+			    : "its sg node cannot be used";
 	return type->open(out, &cfg, &s->queue.uring);
 }
 

@@ -115,6 +115,7 @@ static void options_come_back(void **state)
 		"ro,format=vhdx",
 		"format=vpc",
 		"naa=5000c50012345678,blocksize=512,direct=on",
+		"shared,passthrough,wwid=naa.3333333000007d0",
 	};
 	struct pdev_options o;
 	char text[PDEV_OPTIONS_MAX], err[PDEV_ERR_MAX];

@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A real SCSI device, by its sg node: tape, changer, CD, disk, whatever.
+ *
+ * Theory of operation. A command goes to the driver by write() and comes back
+ * by read(), each with a struct sg_io_hdr; a poll on the descriptor tells when.
+ * Not by the ioctl SG_IO, for which there would have to be threads, and which
+ * the kernel begins again after SIGSTOP or a debugger: a tape would have the
+ * block twice. The driver takes write() from the very process that has opened
+ * the node, so control gives a descriptor that is good for nothing (O_PATH),
+ * and the node is opened here through it. The kernel keeps the data of each
+ * command in memory of its own between the two calls.
+ *
+ * Memory is bounded: the driver has room for SG_QUEUE commands of a
+ * descriptor, and there are SG_OPS places here. What a cancelled command brings
+ * is read into its place all the same. A path copies data-in from there to the
+ * guest after done(); since places are used in turn, and there are no more than
+ * SG_QUEUE tags, none is used again before that.
+ *
+ * ABORT: sg has no way to end a command that the device has. It is answered at
+ * once, and the device goes on; commands that come after an aborted one that
+ * may change something wait until the device has finished it, as SAM wants
+ * that an aborted command has no effect any more. So a guest that has aborted
+ * and gets no further will RESET. Commands that wait here are ended at once.
+ *
+ * RESET: SG_SCSI_RESET of the device, in a thread, since the ioctl waits for
+ * the kernel's error handling; commands wait until it has come back. A device
+ * with other users besides is not reset.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <scsi/scsi_ioctl.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <linux/fs.h>
+
+#include "lun/sg_cmd.h"
+
+/* In the kernel's headers, but not in the C library's. */
+#define RESET_NO_ESCALATE 0x100
+
+#define SG_QUEUE 16u		 /* commands a descriptor can have */
+#define SG_OPS	 (2u * SG_QUEUE) /* see above */
+#define SG_DATA	 (1024u * 1024u) /* most data-in of a command */
+#define SG_KEPT	 (256 * 1024)	 /* buffer that the driver keeps ready */
+
+/* A command that the driver has, or the place for one. */
+struct sg_op {
+	struct lun_cmd *cmd; /* NULL: cancelled, or not in use */
+	struct sg_op *next;  /* of the free ones */
+	uint8_t *buf;	     /* SG_DATA bytes */
+	bool busy;
+	bool harmless; /* reads, so that others may overtake it */
+	uint8_t sense[SCSI_SENSE_MAX];
+};
+
+struct sg {
+	struct lun lun;
+	struct uring *uring;
+	int fd;	   /* of the sg node */
+	int guard; /* keeps dom0 from using the device, or -1 */
+	uint8_t type;
+	bool shared, gone;
+	uint32_t depth; /* commands at once */
+	uint32_t block_size, max_transfer;
+	uint32_t adapter_max; /* bytes of one command */
+	/* commands */
+	struct sg_op op[SG_OPS];
+	struct sg_op *free, **free_last;
+	uint8_t *arena;
+	struct lun_cmd *waiting, **waiting_last;
+	uint32_t busy, holding; /* with the driver; of these others wait for */
+	/* the poll, and the reset */
+	struct uring_op poll, reset;
+	uint32_t polling; /* operations of the ring that have not ended */
+	bool resetting, closing;
+	pthread_t thread;
+	int event; /* the reset has ended */
+	uint64_t count;
+};
+
+static struct sg *sg_of(struct lun *l)
+{
+	return (struct sg *)l;
+}
+
+static void op_free(struct sg *sg, struct sg_op *op)
+{
+	op->cmd = NULL;
+	op->busy = false;
+	op->next = NULL;
+	*sg->free_last = op;
+	sg->free_last = &op->next;
+}
+
+static struct sg_op *op_take(struct sg *sg)
+{
+	struct sg_op *op = sg->free;
+
+	sg->free = op->next;
+	if (!sg->free)
+		sg->free_last = &sg->free;
+	return op;
+}
+
+static void finish(struct lun_cmd *cmd)
+{
+	cmd->io_busy = false;
+	cmd->done(cmd);
+}
+
+/* Give CMD to the driver. */
+static void start(struct sg *sg, struct lun_cmd *cmd)
+{
+	struct sg_op *op = op_take(sg);
+	uint32_t len = cmd->task.out_len ? cmd->task.out_len : cmd->task.in_max;
+	struct sg_io_hdr hdr;
+	ssize_t r;
+
+	sg_cmd_prepare(&hdr, cmd, sg->type, op->buf, op->sense);
+	hdr.pack_id = (int)(op - sg->op);
+	r = write(sg->fd, &hdr, sizeof(hdr));
+	if (r < 0) {
+		sg_cmd_refused(cmd, errno, len > sg->adapter_max);
+		op_free(sg, op);
+		finish(cmd);
+		return;
+	}
+	op->cmd = cmd;
+	op->busy = true;
+	op->harmless = cmd->task.in_max > 0;
+	cmd->own = op;
+	sg->busy++;
+}
+
+/* Give the driver what waits, as far as it may go. */
+static void run(struct sg *sg)
+{
+	struct lun_cmd *cmd;
+
+	while (sg->waiting && sg->busy < sg->depth && !sg->holding &&
+	       !sg->resetting) {
+		cmd = sg->waiting;
+		sg->waiting = cmd->next;
+		if (!sg->waiting)
+			sg->waiting_last = &sg->waiting;
+		start(sg, cmd);
+	}
+}
+
+/* The device has finished a command. */
+static void ended(struct sg *sg, const struct sg_io_hdr *hdr)
+{
+	struct sg_op *op;
+	struct lun_cmd *cmd;
+
+	if (hdr->pack_id < 0 || (uint32_t)hdr->pack_id >= SG_OPS ||
+	    !sg->op[hdr->pack_id].busy)
+		return;
+	op = &sg->op[hdr->pack_id];
+	cmd = op->cmd;
+	sg->busy--;
+	if (!cmd && !op->harmless)
+		sg->holding--;
+	op_free(sg, op);
+	if (!cmd)
+		return;
+	sg_cmd_answer(cmd, hdr, op->sense, op->buf);
+	sg_limit_transfers(cmd, sg->block_size, sg->max_transfer);
+	finish(cmd);
+}
+
+/* Take what the driver has to give. */
+static void collect(struct sg *sg)
+{
+	struct sg_io_hdr hdr;
+
+	for (;;) {
+		memset(&hdr, 0, sizeof(hdr));
+		hdr.interface_id = 'S';
+		hdr.pack_id = -1;
+		if (read(sg->fd, &hdr, sizeof(hdr)) < 0)
+			break;
+		ended(sg, &hdr);
+	}
+	if (errno == ENODEV)
+		sg->gone = true;
+	run(sg);
+}
+
+/* ---- the ring ---- */
+
+static void sg_free(struct sg *sg)
+{
+	if (sg->event >= 0)
+		close(sg->event);
+	if (sg->arena != MAP_FAILED)
+		munmap(sg->arena, (size_t)SG_OPS * SG_DATA);
+	free(sg);
+}
+
+/* An operation has ended for good. */
+static void ring_left(struct sg *sg)
+{
+	sg->polling--;
+	if (!sg->closing)
+		return;
+	uring_left(sg->uring);
+	if (sg->polling == 0)
+		sg_free(sg);
+}
+
+static void poll_again(struct sg *sg)
+{
+	struct io_uring_sqe *sqe = uring_sqe(sg->uring);
+
+	io_uring_prep_poll_multishot(sqe, sg->fd, POLLIN);
+	uring_attach(sqe, &sg->poll);
+	sg->polling++;
+}
+
+static void poll_done(struct uring_op *op, int32_t res, uint32_t flags)
+{
+	struct sg *sg = (struct sg *)((char *)op - offsetof(struct sg, poll));
+	bool more = flags & IORING_CQE_F_MORE;
+
+	if (!sg->closing) {
+		collect(sg);
+		/* One that failed would fail again at once. */
+		if (!more && res >= 0)
+			poll_again(sg);
+	}
+	if (!more)
+		ring_left(sg);
+}
+
+/* ---- commands ---- */
+
+static void sg_submit(struct lun *l, struct lun_cmd *cmd)
+{
+	struct sg *sg = sg_of(l);
+
+	cmd->lun = l;
+	cmd->own = NULL;
+	cmd->next = NULL;
+	cmd->io_busy = true;
+	if (sg->gone) {
+		sg_cmd_refused(cmd, ENODEV, false);
+		finish(cmd);
+		return;
+	}
+	if (cmd->task.in_max > SG_DATA) {
+		sg_cmd_refused(cmd, EINVAL, true);
+		finish(cmd);
+		return;
+	}
+	if (!sg_can_carry(cmd)) {
+		finish(cmd);
+		return;
+	}
+	*sg->waiting_last = cmd;
+	sg->waiting_last = &cmd->next;
+	run(sg);
+}
+
+static void forget_waiting(struct sg *sg, struct lun_cmd *cmd)
+{
+	struct lun_cmd **p = &sg->waiting;
+
+	while (*p != cmd)
+		p = &(*p)->next;
+	*p = cmd->next;
+	if (!*p)
+		sg->waiting_last = p;
+}
+
+static void sg_cancel(struct lun *l, struct lun_cmd *cmd)
+{
+	struct sg *sg = sg_of(l);
+	struct sg_op *op = cmd->own;
+
+	if (!cmd->io_busy)
+		return; /* has ended just now */
+	if (op) {
+		op->cmd = NULL;
+		sg->holding += !op->harmless;
+	} else {
+		forget_waiting(sg, cmd);
+	}
+	cmd->host = WIRE_SCSI_HOST_ABORT;
+	finish(cmd);
+}
+
+/* ---- reset ---- */
+
+static void reset_device(const struct sg *sg)
+{
+	int what = SG_SCSI_RESET_DEVICE | RESET_NO_ESCALATE;
+
+	/* Whether it went well is seen by what comes after. */
+	(void)ioctl(sg->fd, SG_SCSI_RESET, &what);
+}
+
+static void *reset_main(void *arg)
+{
+	struct sg *sg = arg;
+	uint64_t one = 1;
+
+	reset_device(sg);
+	if (write(sg->event, &one, sizeof(one)) != sizeof(one))
+		abort(); /* an eventfd takes 2^64 of them */
+	return NULL;
+}
+
+static void reset_done(struct uring_op *op, int32_t res, uint32_t flags)
+{
+	struct sg *sg = (struct sg *)((char *)op - offsetof(struct sg, reset));
+
+	(void)res;
+	(void)flags;
+	if (!sg->closing) {
+		pthread_join(sg->thread, NULL);
+		sg->resetting = false;
+		run(sg);
+	}
+	ring_left(sg);
+}
+
+static void sg_reset(struct lun *l)
+{
+	struct sg *sg = sg_of(l);
+	struct io_uring_sqe *sqe;
+
+	if (sg->shared || sg->resetting || sg->gone)
+		return;
+	if (pthread_create(&sg->thread, NULL, reset_main, sg)) {
+		reset_device(sg);
+		return;
+	}
+	sg->resetting = true;
+	sqe = uring_sqe(sg->uring);
+	io_uring_prep_read(sqe, sg->event, &sg->count, sizeof(sg->count), 0);
+	uring_attach(sqe, &sg->reset);
+	sg->polling++;
+}
+
+/*
+ * Not told to the guest: its own bus tells it of LUNs that come and go, and a
+ * unit attention would end the write of a backup that runs on this device.
+ */
+static void sg_luns_changed(struct lun *l)
+{
+	(void)l;
+}
+
+/* ---- open and close ---- */
+
+static void sg_close(struct lun *l)
+{
+	struct sg *sg = sg_of(l);
+	bool poll = sg->polling > (sg->resetting ? 1u : 0u);
+
+	sg->closing = true;
+	if (sg->resetting)
+		pthread_join(sg->thread, NULL);
+	if (poll)
+		uring_cancel(sg->uring, &sg->poll);
+	if (sg->resetting)
+		uring_cancel(sg->uring, &sg->reset);
+	/* What cancelled commands bring is the kernel's alone from here on. */
+	close(sg->fd);
+	if (sg->guard >= 0)
+		close(sg->guard);
+	if (sg->polling == 0)
+		sg_free(sg);
+	else /* now, so that the node is free when this is over */
+		uring_submit(sg->uring, false);
+}
+
+/* Open the node that PATH_FD, an O_PATH descriptor, stands for. */
+static int open_node(int path_fd, bool shared)
+{
+	int flags = O_RDWR | O_NONBLOCK | O_CLOEXEC | (shared ? 0 : O_EXCL);
+	char path[32];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", path_fd);
+	fd = open(path, flags);
+	return fd < 0 ? -errno : fd;
+}
+
+static int ask_driver(struct sg *sg)
+{
+	struct sg_scsi_id id = {0};
+	int version = 0, kept = SG_KEPT, max = 0;
+
+	if (ioctl(sg->fd, SG_GET_VERSION_NUM, &version) ||
+	    ioctl(sg->fd, SG_GET_SCSI_ID, &id))
+		return -errno;
+	if (version < 30000)
+		return -EPROTONOSUPPORT;
+	sg->type = (uint8_t)id.scsi_type;
+	(void)ioctl(sg->fd, SG_SET_RESERVED_SIZE, &kept); /* only a hint */
+	sg->adapter_max = UINT32_MAX;
+	if (!ioctl(sg->fd, BLKSECTGET, &max) && max > 0)
+		sg->adapter_max = (uint32_t)max;
+	return 0;
+}
+
+static int sg_open(struct lun **out, const struct lun_cfg *cfg, struct uring *u)
+{
+	struct sg *sg = calloc(1, sizeof(*sg));
+	int rc = -ENOMEM;
+
+	if (!sg)
+		return -ENOMEM;
+	sg->lun.type = &lun_sg;
+	sg->uring = u;
+	sg->guard = cfg->state_fd;
+	sg->shared = cfg->shared;
+	sg->block_size = cfg->block_size;
+	sg->max_transfer = cfg->max_transfer;
+	sg->depth = cfg->depth && cfg->depth < SG_QUEUE ? cfg->depth : SG_QUEUE;
+	sg->waiting_last = &sg->waiting;
+	sg->free_last = &sg->free;
+	sg->poll.done = poll_done;
+	sg->reset.done = reset_done;
+	sg->event = -1;
+	sg->fd = -1;
+	sg->arena = mmap(NULL, (size_t)SG_OPS * SG_DATA, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (sg->arena == MAP_FAILED)
+		goto fail;
+	for (uint32_t i = 0; i < SG_OPS; i++) {
+		sg->op[i].buf = sg->arena + (size_t)i * SG_DATA;
+		op_free(sg, &sg->op[i]);
+	}
+	sg->event = eventfd(0, EFD_CLOEXEC);
+	rc = sg->event < 0 ? -errno : 0;
+	if (rc == 0) {
+		sg->fd = open_node(cfg->fd, cfg->shared);
+		rc = sg->fd < 0 ? sg->fd : ask_driver(sg);
+	}
+	if (rc < 0)
+		goto fail;
+	close(cfg->fd); /* it has done its work */
+	poll_again(sg);
+	*out = &sg->lun;
+	return 0;
+
+fail:
+	if (sg->fd >= 0)
+		close(sg->fd);
+	sg_free(sg);
+	return rc;
+}
+
+const struct lun_type lun_sg = {
+	.name = "sg",
+	.open = sg_open,
+	.submit = sg_submit,
+	.cancel = sg_cancel,
+	.reset = sg_reset,
+	.luns_changed = sg_luns_changed,
+	.close = sg_close,
+};
