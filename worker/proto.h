@@ -17,9 +17,9 @@
 
 #include <stdint.h>
 
-#define PROTO_VERSION  4
+#define PROTO_VERSION  5
 #define PROTO_FD       3
-#define PROTO_FDS_MAX  2
+#define PROTO_FDS_MAX  3
 #define PROTO_TEXT_MAX 200
 #define PROTO_ARGS_MAX 128
 
@@ -33,20 +33,24 @@ enum proto_type {
 	PROTO_HELLO = 1,   /* worker: u.hello */
 	PROTO_REPLY,	   /* worker: rc, text; u.stats after PROTO_STATS */
 	PROTO_BROKEN,	   /* worker: controller, text: this ring was stopped */
-	PROTO_SCSI_OPEN,   /* control: controller, u.ring: connect a ring */
+	PROTO_SCSI_OPEN,   /* control: controller, u.ring: connect a ring; with
+			      PROTO_RING_JOURNAL fds[0] is its journal */
 	PROTO_SCSI_CLOSE,  /* control: controller: finish what is in flight,
 			      unmap, unbind; its LUNs stay */
 	PROTO_LUN_ADD,	   /* control: controller, addr, u.lun; fds[0] storage
-			      (absent for "null"), fds[1] state file; of kind
-			      "sg": the sg node (O_PATH), and a descriptor to
-			      be kept open (may be absent) */
+			      (absent for "null"), fds[1] state file, fds[2]
+			      what a successor must know of it (a file in
+			      memory); of kind "sg": the sg node (O_PATH), and
+			      a descriptor to be kept open (may be absent) */
 	PROTO_LUN_DEL,	   /* control: controller, addr */
 	PROTO_SCSI_FORGET, /* control: controller: close and drop its LUNs */
 	PROTO_STATS,	   /* control: controller */
 	PROTO_LOG_LEVEL,   /* control: u.level (syslog priority) */
 	PROTO_BLK_OPEN,	   /* control: controller, queue, u.blk, fds[0] storage
 			      (absent for "null"): connect one ring of a disk;
-			      after a failure, too, PROTO_BLK_CLOSE ends it */
+			      with PROTO_RING_JOURNAL its journal is the last
+			      descriptor; after a failure, too,
+			      PROTO_BLK_CLOSE ends it */
 	PROTO_BLK_CLOSE,   /* control: controller, queue: finish what is in
 			      flight, unmap, unbind, close the storage */
 	PROTO_BLK_RESIZE,  /* control: controller, queue, u.size; -ENOENT when
@@ -65,11 +69,23 @@ struct proto_addr {
 	uint16_t pad;
 };
 
+/*
+ * In flags of struct proto_ring and of struct proto_blk. A journal is a regular
+ * file in memory (tmpfs) that control has made for this ring, opened for this
+ * worker alone (see worker/journal.h); the message's text, which is control's
+ * to choose, is kept in it.
+ */
+#define PROTO_RING_JOURNAL (1u << 16) /* the last descriptor is a journal */
+#define PROTO_RING_RECOVER                                                     \
+	(1u << 17) /* go on where a dead worker stopped: all
+					 of u is as it was when that one opened
+					 the ring, LUNs have been added */
+
 struct proto_ring {
 	uint32_t gref;	   /* ring-ref */
 	uint32_t port;	   /* event-channel of the frontend */
 	uint32_t segs_max; /* feature-sg-grant as announced */
-	uint32_t pad;
+	uint32_t flags;	   /* PROTO_RING_* */
 };
 
 #define PROTO_LUN_READ_ONLY  (1u << 0)
@@ -78,6 +94,9 @@ struct proto_ring {
 #define PROTO_LUN_DIRECT     (1u << 3) /* descriptor was opened O_DIRECT */
 #define PROTO_LUN_ROTATIONAL (1u << 4)
 #define PROTO_LUN_SHARED     (1u << 5) /* other guests use it too */
+#define PROTO_LUN_RESUME                                                       \
+	(1u << 6) /* a dead worker had it: initiators must
+					  not notice */
 
 struct proto_lun {
 	char kind[16];	  /* lun type: "emulated", "sg" */
@@ -111,7 +130,7 @@ struct proto_blk {
 	uint32_t block_size; /* of the device, bytes: 512 or 4096 */
 	uint32_t align;	     /* O_DIRECT alignment of offset and length */
 	uint64_t size;	     /* bytes, a multiple of block_size */
-	uint32_t flags;	     /* PROTO_LUN_* */
+	uint32_t flags;	     /* PROTO_LUN_*, PROTO_RING_* */
 	uint32_t discard_granularity; /* bytes, 0 = block_size */
 	char storage[16];	      /* storage driver: "file", "null" */
 	char args[PROTO_ARGS_MAX];    /* struct storage_cfg */
