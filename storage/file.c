@@ -168,6 +168,31 @@ static void file_cancel(struct storage *s, struct storage_io *io)
 	uring_detach(f->uring, sqe);
 }
 
+/*
+ * Operations that the kernel has of a killed process go on after its end, and
+ * each keeps the open file until it has ended: a lock of the open file lasts as
+ * long. It is on a byte that no storage has, one for each user.
+ */
+static int wait_for_predecessor(int fd, uint64_t fence)
+{
+	struct flock lock = {
+		.l_type = F_WRLCK,
+		.l_whence = SEEK_SET,
+		.l_start = (off_t)(fence & INT64_MAX) | (off_t)1 << 62,
+		.l_len = 1,
+	};
+	int ms;
+
+	for (ms = 0; ms < STORAGE_FENCE_MS; ms++) {
+		if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
+			return 0;
+		if (errno != EAGAIN && errno != EACCES && errno != EINTR)
+			return -errno;
+		usleep(1000);
+	}
+	return -EBUSY;
+}
+
 static void file_close(struct storage *s)
 {
 	struct file *f = (struct file *)s;
@@ -180,9 +205,14 @@ static int file_open(struct storage **out, const struct storage_cfg *cfg,
 		     struct uring *u)
 {
 	struct file *f;
+	int rc = 0;
 
 	if (cfg->fd < 0)
 		return -EBADF;
+	if (cfg->fence && !cfg->read_only)
+		rc = wait_for_predecessor(cfg->fd, cfg->fence);
+	if (rc < 0)
+		return rc;
 	f = calloc(1, sizeof(*f));
 	if (!f)
 		return -ENOMEM;

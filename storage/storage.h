@@ -52,17 +52,24 @@ struct storage_io {
 	uint64_t progress;
 };
 
+#define STORAGE_FENCE_MS 8000
+
 struct storage_cfg {
 	int fd;	       /* owned by the storage once open() succeeds; or -1 */
 	uint64_t size; /* bytes */
 	bool read_only;
 	bool discard, zero; /* the backing can do it; may still fail */
 	const char *args;   /* what only this driver knows of; or NULL, "" */
+	/* Who uses the storage, one process at a time: open() waits until what
+	 * a dead one had begun has ended, at most STORAGE_FENCE_MS, then fails
+	 * with -EBUSY. FD must be of an open file of its own then. 0: nobody
+	 * else, or none that writes. */
+	uint64_t fence;
 };
 
 struct storage_driver {
 	const char *name;
-	/* 0 or a negative errno. U is used until close(). */
+	/* 0 or a negative errno. U is used until close(). May wait (fence). */
 	int (*open)(struct storage **out, const struct storage_cfg *cfg,
 		    struct uring *u);
 	void (*submit)(struct storage *s, struct storage_io *io);
