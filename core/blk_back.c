@@ -8,6 +8,9 @@
  *   map     find a slot for each reference, if grants are persistent
  *   start   submit, or let it wait; or answer what is refused
  *
+ * The journal has an entry for each tag, with the copy of its slot. To resume,
+ * the first poll makes batches of what is in it.
+ *
  * A tag's life:  FREE -> TAKEN -> RUNNING -> FREE
  *                FREE -> TAKEN -> HELD -> READY -> RUNNING -> FREE
  * RUNNING -> READY between the FLUSH and the WRITE of a barrier. READY is
@@ -52,19 +55,21 @@ struct tag {
 	uint64_t sector, count;
 	uint32_t nsegs;
 	struct blk_back_seg *segs; /* segs_max of them */
-	uint8_t raw[BLK_SLOT_MAX];
+	const uint8_t *raw;	   /* the copy of its slot, in the journal */
 };
 
 struct blk_back {
 	const struct blk_back_ops *ops;
 	void *host;
 	struct ring_back ring;
+	struct journal journal;
 	struct pgrant_pool pool;
 	enum blk_abi abi;
 	uint32_t features, indirect_max;
 	uint32_t block_sectors; /* of a logical block */
 	uint64_t sectors;
 	bool closed, broken;
+	bool resume;	  /* what the journal has is not begun yet */
 	bool owed;	  /* the guest waits for an event not sent yet */
 	uint32_t running; /* tags that the host has */
 	uint32_t ready, held;
@@ -89,7 +94,8 @@ static size_t part(size_t *total, size_t len)
 /* Where everything is in the engine's memory. */
 struct plan {
 	uint32_t slots, segs_max;
-	size_t tags, segs, wire, pool, total;
+	size_t journal_len;
+	size_t tags, segs, wire, pool, journal, total;
 };
 
 static bool make_plan(struct plan *p, const struct blk_back_cfg *cfg)
@@ -112,7 +118,16 @@ static bool make_plan(struct plan *p, const struct blk_back_cfg *cfg)
 	p->wire = part(&p->total, (size_t)BATCH * p->segs_max *
 					  sizeof(struct wire_blk_seg));
 	p->pool = part(&p->total, pgrant_size(cfg->persistent_max));
+	p->journal_len = journal_size(p->slots, blk_abi_slot(cfg->abi));
+	p->journal = part(&p->total, cfg->journal ? 0 : p->journal_len);
 	return true;
+}
+
+size_t blk_back_journal_size(const struct blk_back_cfg *cfg)
+{
+	struct plan plan;
+
+	return make_plan(&plan, cfg) ? plan.journal_len : 0;
 }
 
 size_t blk_back_size(const struct blk_back_cfg *cfg)
@@ -122,14 +137,29 @@ size_t blk_back_size(const struct blk_back_cfg *cfg)
 	return make_plan(&plan, cfg) ? plan.total : 0;
 }
 
+/* The journal, new or taken over, and where on the ring to go on. */
+static int init_journal(struct blk_back *b, const struct blk_back_cfg *cfg,
+			void *mem, uint32_t *rsp_prod, uint32_t *req_cons)
+{
+	uint32_t size = blk_abi_slot(cfg->abi);
+	uint32_t slots = ring_slots(cfg->pages, size);
+
+	if (cfg->resume)
+		return journal_resume(&b->journal, mem, slots, size, rsp_prod,
+				      req_cons);
+	journal_init(&b->journal, mem, slots, size, cfg->first);
+	*rsp_prod = *req_cons = cfg->first;
+	return 0;
+}
+
 int blk_back_init(struct blk_back **out, void *mem, size_t len,
 		  const struct blk_back_cfg *cfg,
 		  const struct blk_back_ops *ops, void *host)
 {
 	struct blk_back *b = mem;
 	uint8_t *base = mem;
+	uint32_t i, rsp_prod, req_cons;
 	struct plan plan;
-	uint32_t i;
 	int rc;
 
 	if (!make_plan(&plan, cfg))
@@ -137,9 +167,13 @@ int blk_back_init(struct blk_back **out, void *mem, size_t len,
 	if (len < plan.total)
 		return XPV_ENOMEM;
 	xpv_zero(mem, plan.total);
+	rc = init_journal(b, cfg,
+			  cfg->journal ? cfg->journal : base + plan.journal,
+			  &rsp_prod, &req_cons);
+	if (rc < 0)
+		return rc;
 	rc = ring_back_init(&b->ring, cfg->shared, cfg->pages,
-			    blk_abi_slot(cfg->abi), cfg->rsp_prod,
-			    cfg->req_cons);
+			    blk_abi_slot(cfg->abi), rsp_prod, req_cons);
 	XPV_ASSERT(rc == 0 && b->ring.slots <= BLK_BACK_TAGS_MAX);
 	b->ops = ops;
 	b->host = host;
@@ -155,8 +189,12 @@ int blk_back_init(struct blk_back **out, void *mem, size_t len,
 		b->tags[i].segs =
 			(struct blk_back_seg *)(void *)(base + plan.segs) +
 			(size_t)i * plan.segs_max;
+		b->tags[i].raw = journal_slot(&b->journal, i);
 		b->free[b->nfree++] = (uint16_t)i;
 	}
+	b->resume = b->owed = cfg->resume;
+	if (cfg->resume)
+		ring_back_republish(&b->ring);
 	pgrant_init(&b->pool, base + plan.pool, cfg->persistent_max, cfg->salt);
 	*out = b;
 	return 0;
@@ -191,6 +229,7 @@ static void answer(struct blk_back *b, struct tag *t, int16_t status)
 
 	blk_abi_put_rsp(b->abi, slot, &rsp);
 	ring_back_put(&b->ring, slot, blk_abi_rsp(b->abi));
+	journal_answer(&b->journal, (uint32_t)(t - b->tags), b->ring.rsp_prod);
 	free_tag(b, t);
 }
 
@@ -262,7 +301,6 @@ static void submit(struct blk_back *b, struct tag *t)
 	cmd.act = BLK_BACK_FLUSH;
 	cmd.tag = (uint16_t)(t - b->tags);
 	cmd.index = t->index;
-	cmd.raw = t->raw;
 	if (!(t->todo & TODO_FLUSH)) {
 		cmd.act = t->act;
 		cmd.fua = t->barrier;
@@ -586,26 +624,47 @@ static void run(struct blk_back *b, const struct batch *q)
 		start(b, &b->tags[q->tag[i]]);
 }
 
-void blk_back_replay(struct blk_back *b, uint32_t index, const uint8_t *raw,
-		     bool done, int result)
+/* Where the copy of the slot of T is to be written. */
+static void *slot_of(const struct blk_back *b, const struct tag *t)
 {
-	struct tag *t = take_tag(b);
+	return journal_slot(&b->journal, (uint32_t)(t - b->tags));
+}
+
+/* Tags of what is in the journal are not free. */
+static void resume_tags(struct blk_back *b)
+{
+	uint32_t i, kept = 0, age = UINT32_MAX;
+
+	for (;;) {
+		i = journal_next(&b->journal, b->ring.req_cons, &age);
+		if (i == b->ring.slots)
+			break;
+		b->tags[i].state = TAG_TAKEN;
+	}
+	for (i = 0; i < b->nfree; i++)
+		if (b->tags[b->free[i]].state == TAG_FREE)
+			b->free[kept++] = b->free[i];
+	b->nfree = kept;
+}
+
+/* What a predecessor had taken is taken once more, in the same order. */
+static void resume(struct blk_back *b)
+{
+	uint32_t i, age = UINT32_MAX;
 	struct batch q;
 
-	/* Taken before, and not answered. */
-	XPV_ASSERT(b->ring.slots - b->nfree <=
-		   b->ring.req_cons - b->ring.rsp_prod);
-	q.n = q.pieces = 0;
-	xpv_copy(t->raw, raw, b->ring.slot_size);
-	add(b, &q, index, t);
-	if (done) {
-		t->status = status_of(result);
-		t->todo = 0;
-		t->nsegs = 0;
-		t->fetch = false;
-		q.pieces = 0;
-	}
-	run(b, &q);
+	b->resume = false;
+	resume_tags(b);
+	do {
+		q.n = q.pieces = 0;
+		while (q.n < BATCH) {
+			i = journal_next(&b->journal, b->ring.req_cons, &age);
+			if (i == b->ring.slots)
+				break;
+			add(b, &q, journal_index(&b->journal, i), &b->tags[i]);
+		}
+		run(b, &q);
+	} while (q.n == BATCH);
 }
 
 /* Nothing will be written to this ring any more: forget what waits. */
@@ -637,6 +696,8 @@ int blk_back_poll(struct blk_back *b, uint32_t budget)
 		break_ring(b);
 		return pending;
 	}
+	if (b->resume)
+		resume(b);
 	submit_ready(b);
 	n = (uint32_t)pending < budget ? (uint32_t)pending : budget;
 	while (taken < n) {
@@ -645,7 +706,9 @@ int blk_back_poll(struct blk_back *b, uint32_t budget)
 			struct tag *t = take_tag(b);
 			uint32_t index = b->ring.req_cons;
 
-			ring_back_take(&b->ring, t->raw);
+			ring_back_take(&b->ring, slot_of(b, t));
+			journal_accept(&b->journal, (uint32_t)(t - b->tags),
+				       index);
 			add(b, &q, index, t);
 		}
 		run(b, &q);

@@ -20,6 +20,11 @@
  *     FLUSH and a WRITE with `fua`, and those after it wait for its end.
  * Waiting is a state of a request: the ring is read on all the while.
  *
+ * Copies of requests are in a journal (core/journal), in memory that may outlive
+ * the process. An engine that resumes with it executes again what was taken and
+ * not answered, in that order, before it takes anything new, and notifies the
+ * guest once.
+ *
  * Refused is (status ERROR, or EOPNOTSUPP for what was not announced): what is
  * no request, is beyond the end, is no multiple of the logical block, or writes
  * to a read-only device. A guest that breaks the ring's indexes stops the
@@ -43,6 +48,7 @@
 
 #include "core/blk_abi.h"
 #include "core/grant.h"
+#include "core/journal.h"
 #include "core/pgrant.h"
 #include "core/ring.h"
 
@@ -67,7 +73,7 @@ struct blk_back_seg {
 	uint16_t offset, len;
 };
 
-/* A checked request. SEGS and RAW stay valid until the tag is completed. */
+/* A checked request. SEGS stays valid until the tag is completed. */
 struct blk_back_cmd {
 	enum blk_back_act act;
 	uint16_t tag;	/* below the ring's slots, free again when completed */
@@ -77,7 +83,6 @@ struct blk_back_cmd {
 	uint64_t sector, count; /* 512 bytes each; FLUSH: 0 */
 	uint32_t nsegs;		/* their lengths make up count */
 	const struct blk_back_seg *segs;
-	const uint8_t *raw; /* the slot, for a journal */
 };
 
 /* Events for ops->trace: what a guest did that it should not. */
@@ -123,8 +128,13 @@ struct blk_back_cfg {
 	void *shared;	/* the ring's pages, mapped one after the other */
 	uint32_t pages; /* 1 to WIRE_BLK_RING_PAGES_MAX */
 	enum blk_abi abi;
-	uint32_t rsp_prod, req_cons; /* as for ring_back_init() */
-	uint32_t features;	     /* of enum blk_back_feature */
+	/* blk_back_journal_size() bytes, aligned to 16, the caller's until the
+	 * end; NULL: a part of the engine's memory. */
+	void *journal;
+	bool resume;	   /* go on with the journal; else it is written over */
+	uint32_t first;	   /* unless resume: of requests and responses; 0 for a
+			      ring that the guest has just made */
+	uint32_t features; /* of enum blk_back_feature */
 	uint32_t indirect_max;	 /* feature-max-indirect-segments; 0: none */
 	uint32_t persistent_max; /* references kept mapped; 0: none */
 	uint32_t salt;		 /* for core/pgrant */
@@ -134,26 +144,19 @@ struct blk_back_cfg {
 
 struct blk_back;
 
-/* Bytes of memory for an engine of this configuration; 0 if it cannot be. */
+/* Bytes of a journal, and of memory for an engine, of this configuration; 0 if
+ * it cannot be. */
+size_t blk_back_journal_size(const struct blk_back_cfg *cfg);
 size_t blk_back_size(const struct blk_back_cfg *cfg);
 
 /*
  * Make an engine in MEM (LEN bytes, aligned to 16, the caller's until the end).
- * XPV_ENOMEM when LEN is short, XPV_EINVAL for a configuration that cannot be.
+ * XPV_ENOMEM when LEN is short, XPV_EINVAL for a configuration that cannot be,
+ * XPV_EPROTO for a journal that cannot be resumed.
  */
 int blk_back_init(struct blk_back **out, void *mem, size_t len,
 		  const struct blk_back_cfg *cfg,
 		  const struct blk_back_ops *ops, void *host) XPV_MUST_CHECK;
-
-/*
- * After init with req_cons beyond rsp_prod, and before the first poll: one of
- * the requests that were taken by a predecessor and not answered, from its
- * journal, in the order of INDEX. RAW is the copy of its slot. If DONE, it was
- * executed and only has to be answered, with RESULT as for complete; else it is
- * checked and executed again.
- */
-void blk_back_replay(struct blk_back *b, uint32_t index, const uint8_t *raw,
-		     bool done, int result);
 
 /*
  * Submit what waited and may go on, take at most BUDGET requests, submit them,

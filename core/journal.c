@@ -172,23 +172,21 @@ uint32_t journal_index(const struct journal *j, uint32_t i)
 	return entry_of(j, i)->index;
 }
 
-uint32_t journal_accepted(const struct journal *j, uint32_t req_cons,
-			  uint16_t *entry)
+uint32_t journal_next(const struct journal *j, uint32_t req_cons, uint32_t *age)
 {
-	uint32_t i, k, n = 0;
+	uint32_t i, is, next = 0, found = j->slots;
 
 	for (i = 0; i < j->slots; i++) {
 		if (entry_of(j, i)->state == ENTRY_FREE)
 			continue;
-		/* insert by age: the older, the farther from req_cons */
-		for (k = n; k > 0 && req_cons - journal_index(j, entry[k - 1]) <
-					     req_cons - journal_index(j, i);
-		     k--)
-			entry[k] = entry[k - 1];
-		entry[k] = (uint16_t)i;
-		n++;
+		is = req_cons - journal_index(j, i);
+		if (is >= *age || is <= next)
+			continue;
+		next = is;
+		found = i;
 	}
-	return n;
+	*age = next;
+	return found;
 }
 
 uint32_t journal_answered(const struct journal *j)

@@ -75,11 +75,12 @@ void journal_answer(struct journal *j, uint32_t i, uint32_t rsp_prod);
 uint32_t journal_index(const struct journal *j, uint32_t i);
 
 /*
- * The ACCEPTED entries to ENTRY (room for all), the oldest request first, and
- * their number. REQ_CONS is that of the ring.
+ * The ACCEPTED entries one by one, the oldest request first: the one that comes
+ * after *AGE, UINT32_MAX at first, or the number of slots when there is none.
+ * REQ_CONS is that of the ring. Those that have come may be answered meanwhile.
  */
-uint32_t journal_accepted(const struct journal *j, uint32_t req_cons,
-			  uint16_t *entry);
+uint32_t journal_next(const struct journal *j, uint32_t req_cons,
+		      uint32_t *age);
 
 /* What commit holds: rises by one, modulo 2^32, with each answer. */
 uint32_t journal_answered(const struct journal *j);

@@ -115,6 +115,11 @@ bool ring_back_push(struct ring_back *r)
 	return r->rsp_prod - event < r->rsp_prod - old;
 }
 
+void ring_back_republish(struct ring_back *r)
+{
+	r->rsp_seen = r->rsp_prod - 1;
+}
+
 bool ring_back_arm(struct ring_back *r)
 {
 	xpv_store32(&r->shared->req_event, r->req_cons + 1);

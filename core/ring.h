@@ -62,6 +62,12 @@ void ring_back_put(struct ring_back *r, const void *rsp, uint32_t len);
 bool ring_back_push(struct ring_back *r);
 
 /*
+ * The next push makes all responses visible, whatever the shared index says: of
+ * a ring that another process has served, which may have died before that.
+ */
+void ring_back_republish(struct ring_back *r);
+
+/*
  * Ask for a notification at the next request, then look once more: true when
  * one came meanwhile (or the ring broke), so that the caller must not sleep.
  */

@@ -7,6 +7,9 @@
  *   fetch   read the segment descriptors that WIRE_SCSI_SG_GRANT names
  *   start   check the segments, submit; or begin an ABORT or RESET
  *
+ * The journal has an entry for each tag, with the copy of its slot. To resume,
+ * the first poll makes TAKEN of what is in it, and goes on as with new requests.
+ *
  * A tag's life:  FREE -> TAKEN -> RUNNING -> FREE           a command
  *                FREE -> TAKEN -> WAITING -> FREE           an ABORT
  *                FREE -> TAKEN -> WAITING -> RUNNING -> FREE  a RESET
@@ -30,59 +33,95 @@ enum {
 struct tag {
 	enum tag_state state;
 	uint8_t victim_host; /* answer of a cancelled command, HOST_OK: none */
-	struct wire_scsi_req req;   /* private copy of the slot */
+	struct wire_scsi_req *req;  /* private copy of the slot */
 	struct wire_scsi_seg *segs; /* segs_max of them */
 	uint32_t nsegs, len;
 	uint32_t victims; /* bit per tag an ABORT or RESET waits for */
 	bool failed;	  /* refused already; answer with DID_ERROR */
+	bool again;	  /* taken by a predecessor */
 };
 
 struct scsi_back {
 	const struct scsi_back_ops *ops;
 	void *host;
 	struct ring_back ring;
+	struct journal journal;
 	uint32_t segs_max;
 	bool closed, broken;
-	bool owed; /* the guest waits for an event that was not sent yet */
+	bool resume; /* what is in the journal has not been begun yet */
+	bool owed;   /* the guest waits for an event that was not sent yet */
 	uint32_t inflight; /* tags in RUNNING */
 	struct tag tags[SCSI_BACK_TAGS];
 	struct grant_fetch fetch[SCSI_BACK_TAGS * WIRE_SCSI_SEGS];
 };
 
+/* What comes after it is aligned to 16. */
+#define ENGINE_SIZE ((sizeof(struct scsi_back) + 15) & ~(size_t)15)
+
 _Static_assert(SCSI_BACK_TAGS <= 32, "victims is a bit mask of tags");
+
+size_t scsi_back_journal_size(void)
+{
+	return journal_size(SCSI_BACK_TAGS, sizeof(struct wire_scsi_req));
+}
 
 size_t scsi_back_size(uint32_t segs_max)
 {
-	return sizeof(struct scsi_back) +
+	return ENGINE_SIZE + scsi_back_journal_size() +
 	       (size_t)SCSI_BACK_TAGS * segs_max * sizeof(struct wire_scsi_seg);
 }
 
+/* The journal, new or taken over, and where on the ring to go on. */
+static int init_journal(struct scsi_back *b, const struct scsi_back_cfg *cfg,
+			void *mem, uint32_t *rsp_prod, uint32_t *req_cons)
+{
+	const uint32_t size = sizeof(struct wire_scsi_req);
+
+	if (cfg->resume)
+		return journal_resume(&b->journal, mem, SCSI_BACK_TAGS, size,
+				      rsp_prod, req_cons);
+	journal_init(&b->journal, mem, SCSI_BACK_TAGS, size, cfg->first);
+	*rsp_prod = *req_cons = cfg->first;
+	return 0;
+}
+
 int scsi_back_init(struct scsi_back **out, void *mem, size_t len,
-		   uint32_t segs_max, void *shared, uint32_t rsp_prod,
-		   uint32_t req_cons, const struct scsi_back_ops *ops,
-		   void *host)
+		   const struct scsi_back_cfg *cfg,
+		   const struct scsi_back_ops *ops, void *host)
 {
 	struct scsi_back *b = mem;
+	uint32_t i, rsp_prod, req_cons;
 	struct wire_scsi_seg *segs;
-	uint32_t i;
+	uint8_t *journal;
 	int rc;
 
-	if (segs_max < WIRE_SCSI_SEGS || segs_max > SEGS_LIMIT)
+	if (cfg->segs_max < WIRE_SCSI_SEGS || cfg->segs_max > SEGS_LIMIT)
 		return XPV_EINVAL;
-	if (len < scsi_back_size(segs_max))
+	if (len < scsi_back_size(cfg->segs_max))
 		return XPV_ENOMEM;
 	xpv_zero(b, sizeof(*b));
-	rc = ring_back_init(&b->ring, shared, 1, sizeof(struct wire_scsi_req),
-			    rsp_prod, req_cons);
+	journal = (uint8_t *)mem + ENGINE_SIZE;
+	segs = (struct wire_scsi_seg *)(void *)(journal +
+						scsi_back_journal_size());
+	rc = init_journal(b, cfg, cfg->journal ? cfg->journal : journal,
+			  &rsp_prod, &req_cons);
+	if (rc < 0)
+		return rc;
+	rc = ring_back_init(&b->ring, cfg->shared, 1,
+			    sizeof(struct wire_scsi_req), rsp_prod, req_cons);
 	if (rc < 0)
 		return rc;
 	XPV_ASSERT(b->ring.slots == SCSI_BACK_TAGS);
 	b->ops = ops;
 	b->host = host;
-	b->segs_max = segs_max;
-	segs = (struct wire_scsi_seg *)(b + 1);
-	for (i = 0; i < SCSI_BACK_TAGS; i++)
-		b->tags[i].segs = segs + (size_t)i * segs_max;
+	b->segs_max = cfg->segs_max;
+	for (i = 0; i < SCSI_BACK_TAGS; i++) {
+		b->tags[i].segs = segs + (size_t)i * cfg->segs_max;
+		b->tags[i].req = journal_slot(&b->journal, i);
+	}
+	b->resume = b->owed = cfg->resume;
+	if (cfg->resume)
+		ring_back_republish(&b->ring);
 	*out = b;
 	return 0;
 }
@@ -102,7 +141,7 @@ static void answer(struct scsi_back *b, struct tag *t, int32_t rslt,
 	struct wire_scsi_rsp rsp;
 
 	xpv_zero(&rsp, sizeof(rsp));
-	rsp.rqid = t->req.rqid;
+	rsp.rqid = t->req->rqid;
 	rsp.rslt = rslt;
 	if (res) {
 		rsp.residual_len = res->residual;
@@ -113,6 +152,7 @@ static void answer(struct scsi_back *b, struct tag *t, int32_t rslt,
 			xpv_copy(rsp.sense, res->sense, rsp.sense_len);
 	}
 	ring_back_put(&b->ring, &rsp, sizeof(rsp));
+	journal_answer(&b->journal, (uint32_t)(t - b->tags), b->ring.rsp_prod);
 	t->state = TAG_FREE;
 }
 
@@ -124,13 +164,13 @@ static int32_t host_rslt(uint32_t host)
 /* True when T is a command for LUN A. */
 static bool same_lun(const struct tag *t, const struct scsi_addr *a)
 {
-	return t->req.channel == a->channel && t->req.id == a->id &&
-	       t->req.lun == a->lun;
+	return t->req->channel == a->channel && t->req->id == a->id &&
+	       t->req->lun == a->lun;
 }
 
 static struct scsi_addr addr_of(const struct tag *t)
 {
-	struct scsi_addr a = {t->req.channel, t->req.id, t->req.lun};
+	struct scsi_addr a = {t->req->channel, t->req->id, t->req->lun};
 
 	return a;
 }
@@ -141,16 +181,16 @@ static struct scsi_addr addr_of(const struct tag *t)
  */
 static uint32_t queue_fetch(struct scsi_back *b, struct tag *t, uint32_t at)
 {
-	uint32_t pages = t->req.nr_segments & ~(uint32_t)WIRE_SCSI_SG_GRANT;
+	uint32_t pages = t->req->nr_segments & ~(uint32_t)WIRE_SCSI_SG_GRANT;
 	uint32_t i, n = 0;
 	const uint32_t size = sizeof(struct wire_scsi_seg);
 
 	if (pages == 0 || pages > WIRE_SCSI_SEGS) {
-		refuse(b, t, SCSI_BACK_EV_BAD_SEGS, t->req.nr_segments, pages);
+		refuse(b, t, SCSI_BACK_EV_BAD_SEGS, t->req->nr_segments, pages);
 		return 0;
 	}
 	for (i = 0; i < pages; i++) {
-		const struct wire_scsi_seg *s = &t->req.seg[i];
+		const struct wire_scsi_seg *s = &t->req->seg[i];
 
 		if (s->offset >= WIRE_PAGE_SIZE ||
 		    s->length > WIRE_PAGE_SIZE - s->offset ||
@@ -160,7 +200,7 @@ static uint32_t queue_fetch(struct scsi_back *b, struct tag *t, uint32_t at)
 			return 0;
 		}
 		if (s->length / size > b->segs_max - n) {
-			refuse(b, t, SCSI_BACK_EV_BAD_SEGS, t->req.nr_segments,
+			refuse(b, t, SCSI_BACK_EV_BAD_SEGS, t->req->nr_segments,
 			       n + s->length / size);
 			return 0;
 		}
@@ -178,7 +218,7 @@ static uint32_t queue_fetch(struct scsi_back *b, struct tag *t, uint32_t at)
 /* Check what the slot itself says. Returns the pieces queued for fetching. */
 static uint32_t check_slot(struct scsi_back *b, struct tag *t, uint32_t at)
 {
-	const struct wire_scsi_req *req = &t->req;
+	const struct wire_scsi_req *req = t->req;
 
 	t->nsegs = 0;
 	t->len = 0;
@@ -238,10 +278,11 @@ static void submit(struct scsi_back *b, uint16_t tag, enum scsi_back_act act)
 	cmd.tag = tag;
 	cmd.addr = addr_of(t);
 	cmd.dir = WIRE_SCSI_DIR_NONE;
+	cmd.again = t->again;
 	if (act == SCSI_BACK_CDB) {
-		cmd.cdb_len = t->req.cmd_len;
-		xpv_copy(cmd.cdb, t->req.cmnd, t->req.cmd_len);
-		cmd.dir = t->req.sc_data_direction;
+		cmd.cdb_len = t->req->cmd_len;
+		xpv_copy(cmd.cdb, t->req->cmnd, t->req->cmd_len);
+		cmd.dir = t->req->sc_data_direction;
 		if (cmd.dir != WIRE_SCSI_DIR_NONE) {
 			cmd.nsegs = t->nsegs;
 			cmd.segs = t->segs;
@@ -258,7 +299,7 @@ static void victims_gone(struct scsi_back *b, uint16_t tag)
 {
 	struct tag *t = &b->tags[tag];
 
-	if (t->req.act == WIRE_SCSI_ACT_RESET)
+	if (t->req->act == WIRE_SCSI_ACT_RESET)
 		submit(b, tag, SCSI_BACK_RESET);
 	else
 		answer(b, t, WIRE_SCSI_RESET_SUCCESS, NULL);
@@ -272,7 +313,7 @@ static void start_tmf(struct scsi_back *b, uint16_t tag)
 {
 	struct tag *t = &b->tags[tag];
 	struct scsi_addr a = addr_of(t);
-	bool reset = t->req.act == WIRE_SCSI_ACT_RESET;
+	bool reset = t->req->act == WIRE_SCSI_ACT_RESET;
 	uint16_t i;
 
 	t->victims = 0;
@@ -281,9 +322,9 @@ static void start_tmf(struct scsi_back *b, uint16_t tag)
 		struct tag *v = &b->tags[i];
 
 		if (v->state != TAG_RUNNING || !same_lun(v, &a) ||
-		    v->req.act != WIRE_SCSI_ACT_CDB)
+		    v->req->act != WIRE_SCSI_ACT_CDB)
 			continue;
-		if (!reset && v->req.rqid != t->req.ref_rqid)
+		if (!reset && v->req->rqid != t->req->ref_rqid)
 			continue;
 		t->victims |= 1u << i;
 		if (v->victim_host == WIRE_SCSI_HOST_OK)
@@ -303,7 +344,7 @@ static void start(struct scsi_back *b, uint16_t tag)
 {
 	struct tag *t = &b->tags[tag];
 
-	if (!t->failed && t->req.act != WIRE_SCSI_ACT_CDB) {
+	if (!t->failed && t->req->act != WIRE_SCSI_ACT_CDB) {
 		start_tmf(b, tag);
 		return;
 	}
@@ -342,24 +383,56 @@ static void fetch_all(struct scsi_back *b, const uint16_t *taken, uint32_t n,
 	for (i = 0; i < n; i++) {
 		struct tag *t = &b->tags[taken[i]];
 
-		if (t->failed || t->req.act != WIRE_SCSI_ACT_CDB ||
-		    !(t->req.nr_segments & WIRE_SCSI_SG_GRANT))
+		if (t->failed || t->req->act != WIRE_SCSI_ACT_CDB ||
+		    !(t->req->nr_segments & WIRE_SCSI_SG_GRANT))
 			continue;
-		for (j = 0; j < (t->req.nr_segments & 0x7fu); j++, at++)
+		for (j = 0; j < (t->req->nr_segments & 0x7fu); j++, at++)
 			if (!b->fetch[at].ok && !t->failed)
 				refuse(b, t, SCSI_BACK_EV_BAD_FETCH,
 				       b->fetch[at].gref, 0);
 	}
 }
 
+/* Begin the N requests that were TAKEN. */
+static void run(struct scsi_back *b, const uint16_t *taken, uint32_t n)
+{
+	uint32_t i, pieces = 0;
+
+	for (i = 0; i < n; i++)
+		pieces += check_slot(b, &b->tags[taken[i]], pieces);
+	fetch_all(b, taken, n, pieces);
+	for (i = 0; i < n; i++)
+		start(b, taken[i]);
+}
+
+/* What a predecessor had taken is taken once more. */
+static void resume(struct scsi_back *b)
+{
+	uint32_t n = 0, age = UINT32_MAX, i;
+	uint16_t taken[SCSI_BACK_TAGS];
+
+	b->resume = false;
+	for (;;) {
+		i = journal_next(&b->journal, b->ring.req_cons, &age);
+		if (i == SCSI_BACK_TAGS)
+			break;
+		b->tags[i].state = TAG_TAKEN;
+		b->tags[i].again = true;
+		taken[n++] = (uint16_t)i;
+	}
+	run(b, taken, n);
+}
+
 int scsi_back_poll(struct scsi_back *b, uint32_t budget)
 {
 	uint16_t taken[SCSI_BACK_TAGS];
-	uint32_t i, n, pieces = 0;
+	uint32_t i, n, index;
 	int pending;
 
 	if (b->broken)
 		return XPV_EPROTO;
+	if (b->resume)
+		resume(b);
 	pending = b->closed ? 0 : ring_back_pending(&b->ring);
 	if (pending < 0) {
 		b->broken = true;
@@ -375,13 +448,13 @@ int scsi_back_poll(struct scsi_back *b, uint32_t budget)
 
 		taken[i] = free_tag(b);
 		t = &b->tags[taken[i]];
-		ring_back_take(&b->ring, &t->req);
+		index = b->ring.req_cons;
+		ring_back_take(&b->ring, t->req);
+		journal_accept(&b->journal, taken[i], index);
 		t->state = TAG_TAKEN;
-		pieces += check_slot(b, t, pieces);
+		t->again = false;
 	}
-	fetch_all(b, taken, n, pieces);
-	for (i = 0; i < n; i++)
-		start(b, taken[i]);
+	run(b, taken, n);
 	b->owed |= ring_back_push(&b->ring);
 	return (int)n;
 }
@@ -424,7 +497,7 @@ void scsi_back_complete(struct scsi_back *b, uint16_t tag,
 		t->state = TAG_FREE;
 		return;
 	}
-	if (t->req.act == WIRE_SCSI_ACT_RESET)
+	if (t->req->act == WIRE_SCSI_ACT_RESET)
 		rslt = res->host == WIRE_SCSI_HOST_OK ? WIRE_SCSI_RESET_SUCCESS
 						      : WIRE_SCSI_RESET_FAILED;
 	else if (t->victim_host != WIRE_SCSI_HOST_OK)

@@ -16,6 +16,11 @@
  * only then the ABORT or RESET itself, since the stock Linux frontend reuses a
  * command as soon as its abort has succeeded. Other commands go on meanwhile.
  *
+ * Its copies of requests are in a journal (core/journal), in memory that may
+ * outlive the process. An engine that resumes with it submits again, with
+ * `again` set, what was taken and not answered, oldest first, before it takes
+ * anything new, and notifies the guest once.
+ *
  * A request that is wrong in itself gets a response saying so (DID_ERROR).
  * A guest that breaks the ring's indexes stops the engine: poll returns
  * XPV_EPROTO from then on and nothing is written to the ring any more.
@@ -28,6 +33,7 @@
 #define CORE_SCSI_BACK_H
 
 #include "core/grant.h"
+#include "core/journal.h"
 #include "core/ring.h"
 #include "core/scsi_addr.h"
 #include "wire/scsi.h"
@@ -51,6 +57,8 @@ struct scsi_back_cmd {
 	uint32_t nsegs; /* each 1 to 4096 bytes inside one page */
 	const struct wire_scsi_seg *segs;
 	uint32_t len; /* sum of the segments, bytes */
+	bool again; /* it was taken before the engine resumed: it may have been
+		       executed, in part or whole */
 };
 
 /* How a command ended. SENSE is copied before complete returns. */
@@ -86,21 +94,34 @@ struct scsi_back_ops {
 	void (*trace)(void *host, uint32_t event, uint64_t a, uint64_t b);
 };
 
+struct scsi_back_cfg {
+	void *shared;	   /* the ring's page */
+	uint32_t segs_max; /* announced as feature-sg-grant: WIRE_SCSI_SEGS to
+			      1024 */
+	/* scsi_back_journal_size() bytes, aligned to 16, the caller's until the end;
+	 * NULL: a part of the engine's memory. */
+	void *journal;
+	bool resume;	/* go on with the journal; else it is written over */
+	uint32_t first; /* unless resume: of requests and responses; 0 for a
+			   ring that the guest has just made */
+};
+
 struct scsi_back;
+
+/* Bytes of a journal. */
+size_t scsi_back_journal_size(void);
 
 /* Bytes of memory for an engine with at most SEGS_MAX segments a request. */
 size_t scsi_back_size(uint32_t segs_max);
 
 /*
- * Make an engine in MEM (LEN bytes, aligned to 16, the caller's until the end)
- * over the ring page SHARED. SEGS_MAX is what was announced as
- * feature-sg-grant: WIRE_SCSI_SEGS to 1024. RSP_PROD and REQ_CONS as for
- * ring_back_init(). XPV_ENOMEM when LEN is short, XPV_EINVAL for a wrong limit.
+ * Make an engine in MEM (LEN bytes, aligned to 16, the caller's until the end).
+ * XPV_ENOMEM when LEN is short, XPV_EINVAL for a wrong limit, XPV_EPROTO for a
+ * journal that cannot be resumed.
  */
 int scsi_back_init(struct scsi_back **out, void *mem, size_t len,
-		   uint32_t segs_max, void *shared, uint32_t rsp_prod,
-		   uint32_t req_cons, const struct scsi_back_ops *ops,
-		   void *host) XPV_MUST_CHECK;
+		   const struct scsi_back_cfg *cfg,
+		   const struct scsi_back_ops *ops, void *host) XPV_MUST_CHECK;
 
 /*
  * Take at most BUDGET requests, submit them, and push all responses. Returns

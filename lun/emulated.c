@@ -129,6 +129,11 @@ static void emulated_reset(struct lun *l)
 	scsi_lu_reset(&((struct emulated *)l)->lu);
 }
 
+static void emulated_lost(struct lun *l)
+{
+	scsi_lu_attention(&((struct emulated *)l)->lu, NEXUS, SCSI_UA_POWER_ON);
+}
+
 static void emulated_luns_changed(struct lun *l)
 {
 	scsi_lu_attention(&((struct emulated *)l)->lu, NEXUS, SCSI_UA_LUNS);
@@ -167,6 +172,7 @@ static void disk_cfg(struct scsi_lu_cfg *c, const struct lun_cfg *cfg)
 	c->discard_zeroes = cfg->discard; /* a punched hole reads as zeroes */
 	c->rotational = cfg->rotational;
 	c->shared = cfg->shared;
+	c->resumed = cfg->resumed;
 	c->can_save = cfg->state_fd >= 0;
 	c->naa = cfg->naa;
 	c->max_transfer = cfg->max_transfer / cfg->block_size;
@@ -185,6 +191,7 @@ static int emulated_open(struct lun **out, const struct lun_cfg *cfg,
 		.discard = cfg->discard,
 		.zero = cfg->zero,
 		.args = cfg->storage_args,
+		.fence = cfg->fence,
 	};
 	struct scsi_lu_cfg lcfg;
 	uint8_t image[STATE_MAX];
@@ -210,6 +217,8 @@ static int emulated_open(struct lun **out, const struct lun_cfg *cfg,
 	rc = cfg->storage->open(&e->storage, &scfg, u);
 	if (rc < 0)
 		goto fail;
+	e->lun.peripheral = lcfg.type->peripheral;
+	e->lun.fenced = true; /* by the storage */
 	*out = &e->lun;
 	return 0;
 
@@ -225,6 +234,7 @@ const struct lun_type lun_emulated = {
 	.submit = emulated_submit,
 	.cancel = emulated_cancel,
 	.reset = emulated_reset,
+	.lost = emulated_lost,
 	.luns_changed = emulated_luns_changed,
 	.close = emulated_close,
 };

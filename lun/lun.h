@@ -49,7 +49,9 @@ struct lun_cfg {
 	uint32_t block_size, phys_size, discard_granularity; /* bytes */
 	uint32_t max_transfer; /* bytes one command can carry */
 	bool read_only, discard, zero, rotational;
-	bool shared; /* other guests use the storage, too */
+	bool shared;	/* other guests use the storage, too */
+	bool resumed;	/* a dead process had it: initiators must not notice */
+	uint64_t fence; /* struct storage_cfg */
 	uint64_t naa, initiator;
 	const char *serial, *product;
 };
@@ -65,6 +67,9 @@ struct lun_type {
 	void (*cancel)(struct lun *l, struct lun_cmd *cmd);
 	/* LOGICAL UNIT RESET; no command is under way. */
 	void (*reset)(struct lun *l);
+	/* A command that a dead process had begun is not executed: nobody knows
+	 * whether it was. Initiators hear of it (29/00). */
+	void (*lost)(struct lun *l);
 	/* Another LUN of its target has come or gone (3F/0E). */
 	void (*luns_changed)(struct lun *l);
 	/* No command is under way. */
@@ -74,6 +79,10 @@ struct lun_type {
 /* Every LUN starts with this. */
 struct lun {
 	const struct lun_type *type;
+	uint8_t peripheral; /* SPC-4 table 142; 0x1f: not known */
+	/* What a dead process had begun has ended before this was opened: its
+	 * writes may be done again. */
+	bool fenced;
 };
 
 /* NULL-terminated. */

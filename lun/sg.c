@@ -70,6 +70,7 @@ struct sg {
 	int guard; /* keeps dom0 from using the device, or -1 */
 	uint8_t type;
 	bool shared, gone;
+	bool lost;	/* initiators have not heard yet of commands lost */
 	uint32_t depth; /* commands at once */
 	uint32_t block_size, max_transfer;
 	uint32_t adapter_max; /* bytes of one command */
@@ -258,6 +259,11 @@ static void sg_submit(struct lun *l, struct lun_cmd *cmd)
 		finish(cmd);
 		return;
 	}
+	if (sg->lost && sg_cmd_attention(cmd)) {
+		sg->lost = false;
+		finish(cmd);
+		return;
+	}
 	if (cmd->task.in_max > SG_DATA) {
 		sg_cmd_refused(cmd, EINVAL, true);
 		finish(cmd);
@@ -351,6 +357,11 @@ static void sg_reset(struct lun *l)
 	io_uring_prep_read(sqe, sg->event, &sg->count, sizeof(sg->count), 0);
 	uring_attach(sqe, &sg->reset);
 	sg->polling++;
+}
+
+static void sg_lost(struct lun *l)
+{
+	sg_of(l)->lost = true;
 }
 
 /*
@@ -453,6 +464,9 @@ static int sg_open(struct lun **out, const struct lun_cfg *cfg, struct uring *u)
 	if (rc < 0)
 		goto fail;
 	close(cfg->fd); /* it has done its work */
+	/* What a dead process gave the driver may be with the device still: it
+	 * is not fenced. */
+	sg->lun.peripheral = sg->type;
 	poll_again(sg);
 	*out = &sg->lun;
 	return 0;
@@ -470,6 +484,7 @@ const struct lun_type lun_sg = {
 	.submit = sg_submit,
 	.cancel = sg_cancel,
 	.reset = sg_reset,
+	.lost = sg_lost,
 	.luns_changed = sg_luns_changed,
 	.close = sg_close,
 };

@@ -187,6 +187,19 @@ void sg_cmd_refused(struct lun_cmd *cmd, int error, bool too_long)
 	t->residual = t->out_len ? t->out_len : t->in_max;
 }
 
+bool sg_cmd_attention(struct lun_cmd *cmd)
+{
+	struct scsi_task *t = &cmd->task;
+
+	if (t->cdb[0] == 0x03 || t->cdb[0] == 0x12 || t->cdb[0] == 0xa0)
+		return false;
+	cmd->host = WIRE_SCSI_HOST_OK;
+	t->in_len = 0;
+	scsi_check(NULL, t, SCSI_KEY_UNIT_ATTENTION, SCSI_ASC_POWER_ON);
+	t->residual = t->out_len ? t->out_len : t->in_max;
+	return true;
+}
+
 void sg_limit_transfers(struct lun_cmd *cmd, uint32_t block_size, uint32_t max)
 {
 	struct scsi_task *t = &cmd->task;

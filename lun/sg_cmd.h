@@ -46,6 +46,12 @@ void sg_cmd_answer(struct lun_cmd *cmd, const struct sg_io_hdr *hdr,
 void sg_cmd_refused(struct lun_cmd *cmd, int error, bool too_long);
 
 /*
+ * If CMD hears of unit attentions (all but INQUIRY, REPORT LUNS and REQUEST
+ * SENSE do: SAM-5 5.14): answer it with one that commands may have been lost.
+ */
+bool sg_cmd_attention(struct lun_cmd *cmd);
+
+/*
  * The one thing that is changed in what a device says: a disk's Block Limits
  * page (VPD B0h) must not promise transfers of more than MAX bytes, the most
  * that a guest's requests can carry, or large writes fail in the guest.

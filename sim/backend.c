@@ -181,9 +181,11 @@ void backend_luns_gone(struct controller *c)
 
 bool backend_open(struct controller *c, uint32_t gref, uint32_t port)
 {
+	const struct path_ring ring = {
+		.gref = gref, .port = port, .segs_max = c->segs_max};
 	const char *why;
 
-	if (path_open(&c->back.path, gref, port, c->segs_max, &why) < 0)
+	if (path_open(&c->back.path, &ring, &why) < 0)
 		return false;
 	backend_wake(&c->back);
 	return true;

@@ -205,6 +205,7 @@ void __tsan_read_range(void *p, long len);
 void __tsan_write_range(void *p, long len);
 unsigned __tsan_atomic32_load(const volatile void *p, int order);
 void __tsan_atomic32_store(volatile void *p, unsigned v, int order);
+void __tsan_atomic64_store(volatile void *p, uint64_t v, int order);
 void __tsan_atomic_thread_fence(int order);
 
 void __tsan_init(void)
@@ -244,6 +245,13 @@ void __tsan_atomic32_store(volatile void *p, unsigned v, int order)
 	(void)order;
 	stores((const void *)(uintptr_t)p);
 	*(volatile unsigned *)p = v;
+}
+
+void __tsan_atomic64_store(volatile void *p, uint64_t v, int order)
+{
+	(void)order;
+	stores((const void *)(uintptr_t)p);
+	*(volatile uint64_t *)p = v;
 }
 
 void __tsan_atomic_thread_fence(int order)

@@ -286,11 +286,13 @@ static int slots_new(struct blk_path *p, const struct blk_back_cfg *cfg)
 }
 
 int blk_path_open(struct blk_path *p, const struct proto_blk *blk,
-		  struct storage *storage, const char **why)
+		  void *journal, struct storage *storage, const char **why)
 {
 	struct blk_back_cfg cfg = {
 		.pages = blk->pages,
 		.abi = (enum blk_abi)blk->abi,
+		.journal = journal,
+		.resume = blk->flags & PROTO_RING_RECOVER,
 		.features = blk->features,
 		.indirect_max = blk->indirect_max,
 		.block_size = blk->block_size,
@@ -317,11 +319,14 @@ int blk_path_open(struct blk_path *p, const struct proto_blk *blk,
 		       why);
 	if (rc < 0)
 		goto fail;
-	*why = "no such ring can be served";
-	rc = -EINVAL;
-	if (blk_back_init(&p->engine, p->engine_mem, len, &cfg, &engine_ops,
-			  p) < 0)
+	rc = blk_back_init(&p->engine, p->engine_mem, len, &cfg, &engine_ops,
+			   p);
+	*why = rc == XPV_EPROTO ? "its journal is damaged"
+				: "no such ring can be served";
+	if (rc < 0) {
+		rc = rc == XPV_EPROTO ? -EBADMSG : -EINVAL;
 		goto fail;
+	}
 	p->storage = storage;
 	return 0;
 

@@ -65,10 +65,11 @@ void blk_path_init(struct blk_path *p, const struct peer_cfg *cfg);
 /*
  * Connect the ring that BLK describes to STORAGE, which is the path's then and
  * closed with the ring; on failure it stays the caller's and *WHY says what
- * failed. Persistent grants are used as others: copied.
+ * failed. JOURNAL is memory for core/journal, to be gone on with if BLK says
+ * PROTO_RING_RECOVER, or NULL. Persistent grants are used as others: copied.
  */
 int blk_path_open(struct blk_path *p, const struct proto_blk *blk,
-		  struct storage *storage, const char **why);
+		  void *journal, struct storage *storage, const char **why);
 
 /* The device has SIZE bytes now. Without a ring: nothing. */
 void blk_path_resize(struct blk_path *p, uint64_t size);

@@ -39,6 +39,41 @@ static void stats(struct queue *q, uint32_t cookie)
 	queue_send(q, &out);
 }
 
+int queue_journal(struct queue *q, struct mail *m, uint32_t flags,
+		  uint32_t slots, uint32_t slot_size, const char **why)
+{
+	int rc;
+
+	journal_file_none(&q->journal);
+	if (!(flags & PROTO_RING_JOURNAL))
+		return 0;
+	*why = "there is no journal";
+	if (m->nfds == 0)
+		return -EBADF;
+	rc = journal_file_open(&q->journal, m->fds[m->nfds - 1], &m->msg,
+			       q->peer->cfg.domid, slots, slot_size, why);
+	if (rc == 0)
+		m->nfds--;
+	return rc;
+}
+
+uint64_t queue_fence(const struct queue *q, const struct proto_addr *addr)
+{
+	const uint32_t parts[] = {
+		q->peer->cfg.domid,
+		q->id.class,
+		q->id.controller,
+		q->id.queue,
+		addr ? addr->target : 0,
+		addr ? (uint32_t)addr->channel << 16 | addr->lun : 0};
+	uint64_t h = 0xcbf29ce484222325ull; /* FNV-1a, of words */
+	size_t i;
+
+	for (i = 0; i < XPV_ARRAY_SIZE(parts); i++)
+		h = (h ^ parts[i]) * 0x100000001b3ull;
+	return h;
+}
+
 void queue_orders(struct queue *q)
 {
 	struct mail *m;

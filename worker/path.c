@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "scsi/again.h"
+
 static void slots_init(struct slots *s)
 {
 	s->first = NULL;
@@ -47,6 +49,7 @@ static void on_submit(void *host, const struct scsi_back_cmd *c)
 
 	s->tag = c->tag;
 	s->reset = c->act == SCSI_BACK_RESET;
+	s->again = c->again;
 	s->addr = c->addr;
 	s->segs = c->segs;
 	s->nsegs = c->nsegs;
@@ -195,6 +198,16 @@ static bool finish(struct path *p)
 	return true;
 }
 
+/*
+ * A dead worker had this command, and may have executed it: is the end the same
+ * when it is executed now?
+ */
+static bool may_repeat(const struct lun *lun, const struct scsi_task *t)
+{
+	return scsi_again(lun->peripheral, t->cdb) >=
+	       (lun->fenced ? SCSI_AGAIN_WRITES : SCSI_AGAIN_READS);
+}
+
 /* Start S at its LUN; its data-out is here. */
 static void execute(struct path *p, struct slot *s)
 {
@@ -219,6 +232,12 @@ static void execute(struct path *p, struct slot *s)
 	}
 	s->tl = target_find(&p->target, &s->addr);
 	s->tl->inflight++;
+	if (s->again && !may_repeat(s->tl->lun, &s->cmd.task)) {
+		s->tl->lun->type->lost(s->tl->lun);
+		s->cmd.host = WIRE_SCSI_HOST_RESET;
+		cmd_done(&s->cmd);
+		return;
+	}
 	s->tl->lun->type->submit(s->tl->lun, &s->cmd);
 }
 
@@ -282,29 +301,46 @@ static void ring_free(struct path *p)
 	p->engine_mem = NULL;
 }
 
-int path_open(struct path *p, uint32_t gref, uint32_t port, uint32_t segs_max,
-	      const char **why)
+/* Make the engine, once all that it needs is there. */
+static int engine_new(struct path *p, const struct path_ring *ring, void *page,
+		      size_t len, const char **why)
 {
-	size_t len = scsi_back_size(segs_max);
+	const struct scsi_back_cfg cfg = {
+		.shared = page,
+		.segs_max = ring->segs_max,
+		.journal = ring->journal,
+		.resume = ring->resume,
+	};
+	int rc;
+
+	rc = scsi_back_init(&p->engine, p->engine_mem, len, &cfg, &engine_ops,
+			    p);
+	if (rc == 0)
+		return 0;
+	*why = rc == XPV_EPROTO ? "its journal is damaged"
+				: "feature-sg-grant is out of range";
+	return rc == XPV_EPROTO ? -EBADMSG : -EINVAL;
+}
+
+int path_open(struct path *p, const struct path_ring *ring, const char **why)
+{
+	size_t len = scsi_back_size(ring->segs_max);
 	void *page;
 	int rc;
 
 	*why = "it is connected already";
 	if (p->engine)
 		return -EBUSY;
-	p->segs_max = segs_max;
+	p->segs_max = ring->segs_max;
 	*why = "out of memory";
 	p->engine_mem = aligned_alloc(64, (len + 63) & ~(size_t)63);
 	rc = p->engine_mem ? arena_new(p) : -ENOMEM;
 	if (rc < 0)
 		goto fail;
-	rc = peer_open(&p->peer, port, &gref, 1, &page, why);
+	rc = peer_open(&p->peer, ring->port, &ring->gref, 1, &page, why);
+	if (rc == 0)
+		rc = engine_new(p, ring, page, len, why);
 	if (rc < 0)
-		goto fail;
-	*why = "feature-sg-grant is out of range";
-	rc = -EINVAL;
-	if (scsi_back_init(&p->engine, p->engine_mem, len, segs_max, page, 0, 0,
-			   &engine_ops, p) < 0)
 		goto fail;
 	return 0;
 

@@ -32,6 +32,7 @@ struct slot {
 	struct slot *next; /* in fresh or finished */
 	uint16_t tag;
 	bool reset;
+	bool again;	       /* a dead worker may have executed it */
 	bool lost;	       /* a copy of its data failed */
 	struct target_lun *tl; /* NULL: answered by the target itself */
 	struct scsi_addr addr;
@@ -61,12 +62,19 @@ struct path {
 /* Make a path without a ring and without LUNs in P. */
 void path_init(struct path *p, const struct peer_cfg *cfg);
 
+/* A ring, as the guest and we have agreed on it. */
+struct path_ring {
+	uint32_t gref, port;
+	uint32_t segs_max; /* announced as feature-sg-grant */
+	void *journal;	   /* scsi_back_journal_size() bytes, or NULL */
+	bool resume;	   /* go on with what is in the journal */
+};
+
 /*
- * Connect the ring that the guest granted as GREF, with its event channel PORT;
- * SEGS_MAX was announced as feature-sg-grant. On failure *WHY says what failed.
+ * Connect a ring. To resume, its LUNs are there already. On failure *WHY says
+ * what failed.
  */
-int path_open(struct path *p, uint32_t gref, uint32_t port, uint32_t segs_max,
-	      const char **why);
+int path_open(struct path *p, const struct path_ring *ring, const char **why);
 
 /* Take no more requests; what is in flight goes on. */
 void path_close(struct path *p);

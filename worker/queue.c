@@ -79,6 +79,7 @@ static bool turn(struct queue *q)
 {
 	bool busy;
 
+	journal_file_busy(&q->journal, true);
 	busy = uring_reap(&q->uring) > 0;
 	if (q->mail.rung) {
 		queue_orders(q);
@@ -159,6 +160,7 @@ static void sleep_on(struct queue *q)
 		return;
 	if (!q->class->rest(q))
 		return;
+	journal_file_busy(&q->journal, false);
 	before = now_ns();
 	uring_submit(&q->uring, true);
 	q->peer->stats.wakeups++;
@@ -259,6 +261,7 @@ int queue_start(struct queue **out, const struct host_ops *host,
 		(struct log_where){.guest = true, .dom = domid, .dev = q->name};
 	cfg.uring = &q->uring;
 	cfg.where = &q->where;
+	journal_file_none(&q->journal);
 	class->init(q, &cfg);
 	sem_init(&q->started, 0, 0);
 	rc = mailbox_init(&q->mail);

@@ -35,6 +35,7 @@ static int storage_for(struct blk_queue *b, const struct proto_blk *blk, int fd,
 		.read_only = blk->features & BLK_BACK_F_READONLY,
 		.discard = blk->flags & PROTO_LUN_DISCARD,
 		.zero = blk->flags & PROTO_LUN_ZERO,
+		.fence = queue_fence(&b->queue, NULL),
 	};
 
 	*why = "this worker has no such storage";
@@ -53,23 +54,35 @@ static int storage_for(struct blk_queue *b, const struct proto_blk *blk, int fd,
 static void ring_open(struct blk_queue *b, struct mail *m)
 {
 	const struct proto_blk *blk = &m->msg.u.blk;
+	uint32_t slot =
+		blk->abi < BLK_ABIS ? blk_abi_slot((enum blk_abi)blk->abi) : 0;
 	struct storage *storage;
 	const char *why = "it is connected already";
 	int rc = -EBUSY;
 
 	if (b->path.engine)
 		goto out;
-	rc = storage_for(b, blk, m->nfds > 0 ? m->fds[0] : -1, &storage, &why);
+	rc = queue_journal(&b->queue, m, blk->flags,
+			   ring_slots(blk->pages, slot), slot, &why);
 	if (rc < 0)
 		goto out;
+	rc = storage_for(b, blk, m->nfds > 0 ? m->fds[0] : -1, &storage, &why);
+	if (rc < 0)
+		goto no_journal;
 	/* The null storage takes none: it is closed as what is left over. */
 	if (m->nfds > 0 && storage->driver != &storage_null)
 		m->fds[0] = m->fds[--m->nfds];
-	rc = blk_path_open(&b->path, blk, storage, &why);
+	rc = blk_path_open(&b->path, blk, journal_file_mem(&b->queue.journal),
+			   storage, &why);
 	if (rc < 0)
-		storage->driver->close(storage);
-	else
-		b->queue.broken_told = false;
+		goto no_storage;
+	b->queue.broken_told = false;
+	goto out;
+
+no_storage:
+	storage->driver->close(storage);
+no_journal:
+	journal_file_close(&b->queue.journal);
 out:
 	queue_reply(&b->queue, m->msg.cookie, rc, rc < 0 ? why : NULL);
 }
@@ -125,7 +138,8 @@ static void blk_settle(struct queue *q)
 {
 	struct blk_queue *b = blk_of(q);
 
-	(void)blk_path_closed(&b->path);
+	if (blk_path_closed(&b->path))
+		journal_file_close(&b->queue.journal);
 	if (b->closing && !b->path.engine && !q->over) {
 		queue_reply(q, b->close_cookie, 0, NULL);
 		q->over = true;

@@ -11,6 +11,7 @@
 #include <semaphore.h>
 
 #include "host/log.h"
+#include "worker/journal_file.h"
 #include "worker/mailbox.h"
 #include "worker/peer.h"
 #include "worker/queue.h"
@@ -72,11 +73,24 @@ struct queue {
 	/* the thread's own */
 	struct uring uring;
 	struct peer *peer;
-	bool over;	  /* the thread ends */
+	struct journal_file journal; /* of the ring, while it is open */
+	bool over;		     /* the thread ends */
 	bool broken_told; /* of this ring; cleared when another is opened */
 	/* polling before sleep */
 	uint64_t poll_ns, poll_max;
 };
+
+/*
+ * Open the journal of the ring that M opens, with SLOTS requests of SLOT_SIZE
+ * bytes, and take its descriptor from M. Without one: nothing. FLAGS are
+ * PROTO_RING_*. 0 or a negative errno, and *WHY.
+ */
+int queue_journal(struct queue *q, struct mail *m, uint32_t flags,
+		  uint32_t slots, uint32_t slot_size, const char **why);
+
+/* Whose storage it is: the same for a successor, another for anyone else. ADDR
+ * is of a LUN, or NULL. */
+uint64_t queue_fence(const struct queue *q, const struct proto_addr *addr);
 
 /* Handle what is in the mailbox. */
 void queue_orders(struct queue *q);

@@ -46,16 +46,32 @@ static struct scsi_addr addr_of(const struct proto_msg *msg)
 
 /* ---- the ring ---- */
 
-static void ring_open(struct scsi_queue *s, const struct proto_msg *msg)
+static void ring_open(struct scsi_queue *s, struct mail *m)
 {
-	const struct proto_ring *ring = &msg->u.ring;
-	const char *why;
-	int rc = path_open(&s->path, ring->gref, ring->port, ring->segs_max,
-			   &why);
+	const struct proto_ring *msg = &m->msg.u.ring;
+	struct path_ring ring = {
+		.gref = msg->gref,
+		.port = msg->port,
+		.segs_max = msg->segs_max,
+		.resume = msg->flags & PROTO_RING_RECOVER,
+	};
+	const char *why = "it is connected already";
+	int rc = -EBUSY;
 
-	if (rc == 0)
+	if (s->path.engine)
+		goto out;
+	rc = queue_journal(&s->queue, m, msg->flags, SCSI_BACK_TAGS,
+			   sizeof(struct wire_scsi_req), &why);
+	if (rc < 0)
+		goto out;
+	ring.journal = journal_file_mem(&s->queue.journal);
+	rc = path_open(&s->path, &ring, &why);
+	if (rc < 0)
+		journal_file_close(&s->queue.journal);
+	else
 		s->queue.broken_told = false;
-	queue_reply(&s->queue, msg->cookie, rc, rc < 0 ? why : NULL);
+out:
+	queue_reply(&s->queue, m->msg.cookie, rc, rc < 0 ? why : NULL);
 }
 
 static void ring_close(struct scsi_queue *s, uint32_t cookie)
@@ -72,7 +88,8 @@ static void ring_close(struct scsi_queue *s, uint32_t cookie)
 /* ---- LUNs ---- */
 
 static int lun_open(struct scsi_queue *s, const struct proto_lun *p, int fd,
-		    int state_fd, struct lun **out, const char **why)
+		    int state_fd, uint64_t fence, struct lun **out,
+		    const char **why)
 {
 	const struct lun_type *type = lun_find(p->kind);
 	struct lun_cfg cfg = {
@@ -91,6 +108,8 @@ static int lun_open(struct scsi_queue *s, const struct proto_lun *p, int fd,
 		.zero = p->flags & PROTO_LUN_ZERO,
 		.rotational = p->flags & PROTO_LUN_ROTATIONAL,
 		.shared = p->flags & PROTO_LUN_SHARED,
+		.resumed = p->flags & PROTO_LUN_RESUME,
+		.fence = fence,
 		.naa = p->naa,
 		.initiator = p->initiator,
 		.serial = p->serial,
@@ -123,7 +142,8 @@ static void lun_add(struct scsi_queue *s, struct mail *m)
 		goto out;
 	fd = has_fd && m->nfds > 0 ? m->fds[at++] : -1;
 	state_fd = at < m->nfds ? m->fds[at] : -1;
-	rc = lun_open(s, p, fd, state_fd, &lun, &why);
+	rc = lun_open(s, p, fd, state_fd, queue_fence(&s->queue, &m->msg.addr),
+		      &lun, &why);
 	if (rc < 0)
 		goto out;
 	m->nfds = 0; /* the LUN's now */
@@ -166,7 +186,7 @@ static void scsi_order(struct queue *q, struct mail *m)
 
 	switch (m->msg.type) {
 	case PROTO_SCSI_OPEN:
-		ring_open(s, &m->msg);
+		ring_open(s, m);
 		break;
 	case PROTO_SCSI_CLOSE:
 		ring_close(s, m->msg.cookie);
@@ -205,6 +225,7 @@ static void scsi_settle(struct queue *q)
 	uint32_t cookie;
 
 	if (path_closed(&s->path)) {
+		journal_file_close(&s->queue.journal);
 		if (s->close_cookie)
 			queue_reply(q, s->close_cookie, 0, NULL);
 		s->close_cookie = 0;

@@ -432,6 +432,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct fuzz_in in = {data, size};
 	uint32_t cookie;
 	const char *why;
+	const struct path_ring conn = {
+		.gref = 1, .port = 1, .segs_max = SEGS_MAX};
 
 	if (!page) {
 		page = aligned_alloc(4096, PAGES * WIRE_PAGE_SIZE);
@@ -446,7 +448,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	w.ring = (void *)ring;
 	w.prod = w.seen = w.ios = 0;
 	path_init(&w.path, &cfg);
-	FUZZ_CHECK(path_open(&w.path, 1, 1, SEGS_MAX, &why) == 0);
+	FUZZ_CHECK(path_open(&w.path, &conn, &why) == 0);
 	for (uint32_t i = 0; i < LUNS; i++)
 		lun_add(i);
 	while (in.left && w.prod == w.ring->req_prod)

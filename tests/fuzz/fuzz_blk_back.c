@@ -241,7 +241,6 @@ static void submit(void *host, const struct blk_back_cmd *cmd)
 
 	FUZZ_CHECK(p && !p->now && cmd->tag < w->slots);
 	FUZZ_CHECK(p->state == HELD || (p->state == DUE && p->tag == cmd->tag));
-	FUZZ_CHECK(!memcmp(cmd->raw, p->raw, 108));
 	FUZZ_CHECK(!blocked(w, p));
 	p->tag = cmd->tag;
 	p->state = RUNNING;
@@ -595,8 +594,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.shared = w->ring,
 		.pages = w->slots / 32,
 		.abi = w->abi,
-		.rsp_prod = w->taken,
-		.req_cons = w->taken,
+		.first = w->taken,
 		.features = w->features & 31,
 		.indirect_max = w->indirect_max,
 		.persistent_max = w->pool_max,

@@ -516,6 +516,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct fuzz_in in = {data, size};
 	uint32_t at = fuzz_below(&in, 4) ? 0 : fuzz_u32(&in);
 	struct world w = {.in = &in, .taken = at, .answered = at, .seen = at};
+	struct scsi_back_cfg cfg = {.segs_max = SEGS_MAX, .first = at};
 	size_t len = scsi_back_size(SEGS_MAX);
 	void *mem = NULL, *page = NULL;
 
@@ -524,8 +525,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(page, 0, WIRE_PAGE_SIZE);
 	w.ring = page;
 	w.ring->req_prod = w.ring->rsp_prod = at;
-	FUZZ_CHECK(!scsi_back_init(&w.back, mem, len, SEGS_MAX, page, at, at,
-				   &ops, &w));
+	cfg.shared = page;
+	FUZZ_CHECK(!scsi_back_init(&w.back, mem, len, &cfg, &ops, &w));
 	while (in.left && !w.broken)
 		step(&w);
 	/* everything that was taken is answered in the end */

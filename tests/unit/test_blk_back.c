@@ -85,7 +85,6 @@ static void test_rw(void **state)
 		assert_int_equal(r->segs[0][2].offset, 1024);
 		assert_int_equal(r->segs[0][2].len, 1536);
 		assert_int_equal(r->segs[0][2].slot, PGRANT_NONE);
-		assert_memory_equal(r->cmd[0].raw, guest_slot(&r->g, 0), 108);
 		/* Answers go out with the next poll, in order of their end. */
 		blk_back_complete(r->b, r->cmd[1].tag, 0);
 		blk_back_complete(r->b, r->cmd[0].tag, XPV_EIO);
@@ -461,8 +460,7 @@ static void test_ring_sizes(void **state)
 		struct rig *r;
 
 		cfg.pages = pages;
-		cfg.rsp_prod = cfg.req_cons =
-			0xffffffe0u; /* and over the end */
+		cfg.first = 0xffffffe0u; /* and over the end */
 		r = rig_new(cfg);
 		n = pages * 32;
 		for (i = 0; i < n; i++) {
@@ -603,51 +601,75 @@ static void test_broken(void **state)
 	}
 }
 
-/* What a predecessor took: some of it is executed again, in order. */
-static void test_replay(void **state)
+/* A predecessor took Q as the request INDEX, and died. */
+static void was_taken(struct rig *r, struct journal *j, uint32_t entry,
+		      uint32_t index, const struct guest_req *q)
 {
+	guest_write(&r->g, journal_slot(j, entry), q);
+	journal_accept(j, entry, index);
+}
+
+/* What a predecessor took is executed again, in order, and told once. */
+static void test_resume(void **state)
+{
+	static _Alignas(16) uint8_t mem[8192];
 	struct blk_back_cfg cfg = rig_cfg(BLK_ABI_32);
-	struct guest_req q = guest_rw(WIRE_BLK_OP_WRITE, 0, 0, 1);
-	uint8_t raw[112];
-	struct rig *r;
+	struct guest_req q = guest_rw(WIRE_BLK_OP_WRITE, 10, 0, 1);
+	struct rig *r = rig_new(cfg);
+	struct journal j;
 
 	(void)state;
+	assert_true(blk_back_journal_size(&cfg) <= sizeof(mem));
+	cfg.shared = r->g.page;
 	cfg.persistent_max = 8;
-	cfg.rsp_prod = 0xfffffffeu;
-	cfg.req_cons = 3;
-	r = rig_new(cfg);
+	cfg.journal = mem;
+	cfg.resume = true;
+	free(r->mem);
+	r->mem = malloc(blk_back_size(&cfg));
+	assert_int_equal(blk_back_init(&r->b, r->mem, blk_back_size(&cfg), &cfg,
+				       &rig_ops, r),
+			 XPV_EPROTO);
+
+	journal_init(&j, mem, 32, 108, 0xfffffffeu);
 	/* 5 unanswered; the oldest is far behind. */
-	q.id = 10;
-	guest_write(&r->g, raw, &q);
-	blk_back_replay(r->b, 0xfffff000u, raw, false, 0);
-	q.id = 11;
-	guest_write(&r->g, raw, &q);
-	blk_back_replay(r->b, 0xfffffffeu, raw, true, 0);
-	q = guest_rw(WIRE_BLK_OP_INDIRECT, 12, 8, 300);
-	guest_write(&r->g, raw, &q);
-	blk_back_replay(r->b, 0, raw, true, XPV_EIO);
+	was_taken(r, &j, 7, 0xfffff000u, &q);
 	q = guest_rw(WIRE_BLK_OP_WRITE, 13, 4, 1); /* overlaps the first */
-	guest_write(&r->g, raw, &q);
-	blk_back_replay(r->b, 1, raw, false, 0);
+	was_taken(r, &j, 3, 1, &q);
+	q = guest_rw(WIRE_BLK_OP_READ, 12, 8, 11);
+	was_taken(r, &j, 31, 0, &q);
 	q = guest_rw(77, 14, 4, 1); /* had not been judged yet */
-	guest_write(&r->g, raw, &q);
-	blk_back_replay(r->b, 2, raw, false, 0);
-	assert_int_equal(r->cmds, 1);
-	assert_int_equal(r->cmd[0].index, 0xfffff000u);
-	assert_memory_not_equal(r->cmd[0].raw, raw, 108);
-	assert_int_equal(r->maps, 1);
-	assert_int_equal(r->fetches, 0);
-	blk_back_complete(r->b, r->cmd[0].tag, 0);
-	rig_poll(r, 1);
-	assert_int_equal(r->cmd[1].index, 1);
-	guest_expect(&r->g, 11, WIRE_BLK_OP_WRITE, 0);
-	guest_expect(&r->g, 12, WIRE_BLK_OP_READ, WIRE_BLK_RSP_ERROR);
-	guest_expect(&r->g, 14, 77, WIRE_BLK_RSP_EOPNOTSUPP);
-	guest_expect(&r->g, 10, WIRE_BLK_OP_WRITE, 0);
+	was_taken(r, &j, 0, 2, &q);
+	q = guest_rw(WIRE_BLK_OP_READ, 11, 100, 1);
+	was_taken(r, &j, 1, 0xffffffffu, &q);
+	guest_init(&r->g, cfg.abi, 32, 3);
+	r->g.ring->rsp_prod = 0xfffffffcu; /* died before it was pushed */
+	r->g.rsp_cons = 0xfffffffeu;
+
+	assert_int_equal(blk_back_init(&r->b, r->mem, blk_back_size(&cfg), &cfg,
+				       &rig_ops, r),
+			 0);
+	assert_true(blk_back_has_work(r->b));
 	q = guest_rw(WIRE_BLK_OP_READ, 15, 0, 1);
 	guest_put(&r->g, &q);
+	rig_poll(r, 4);
+	assert_int_equal(r->cmd[0].index, 0xfffff000u);
+	assert_int_equal(r->cmd[1].index, 0xffffffffu);
+	assert_int_equal(r->cmd[2].index, 0);
+	assert_int_equal(r->cmd[3].index, 3);
+	guest_expect(&r->g, 14, 77, WIRE_BLK_RSP_EOPNOTSUPP);
+	blk_back_flush(r->b);
+	assert_int_equal(r->notifies, 1);
+	blk_back_complete(r->b, r->cmd[0].tag, 0);
 	rig_poll(r, 1);
-	assert_int_equal(r->cmd[2].index, 3);
+	assert_int_equal(r->cmd[4].index, 1);
+	guest_expect(&r->g, 10, WIRE_BLK_OP_WRITE, 0);
+	blk_back_complete(r->b, r->cmd[1].tag, 0);
+	blk_back_complete(r->b, r->cmd[2].tag, XPV_EIO);
+	rig_poll(r, 0);
+	guest_expect(&r->g, 11, WIRE_BLK_OP_READ, 0);
+	guest_expect(&r->g, 12, WIRE_BLK_OP_READ, WIRE_BLK_RSP_ERROR);
+	assert_int_equal(journal_inflight(&j), 2);
+	assert_int_equal(journal_answered(&j), 2);
 	rig_free(r);
 }
 
@@ -670,7 +692,7 @@ int main(void)
 		cmocka_unit_test(test_resize),
 		cmocka_unit_test(test_close),
 		cmocka_unit_test(test_broken),
-		cmocka_unit_test(test_replay),
+		cmocka_unit_test(test_resume),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

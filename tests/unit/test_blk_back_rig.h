@@ -142,8 +142,7 @@ static inline struct rig *rig_new(struct blk_back_cfg cfg)
 	memset(r->mem, 0xd5, len);
 	assert_int_equal(blk_back_init(&r->b, r->mem, len, &cfg, &rig_ops, r),
 			 0);
-	guest_init(&r->g, cfg.abi, cfg.pages * 32, cfg.req_cons);
-	r->g.ring->rsp_prod = r->g.rsp_cons = cfg.rsp_prod;
+	guest_init(&r->g, cfg.abi, cfg.pages * 32, cfg.first);
 	return r;
 }
 

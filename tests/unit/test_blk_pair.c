@@ -40,6 +40,7 @@ struct pair {
 	struct blk_back_cfg cfg;
 	struct job job[BLK_BACK_TAGS_MAX];
 	uint32_t jobs;
+	_Alignas(16) uint8_t journal[BLK_BACK_TAGS_MAX * 128 + 64];
 	uint8_t cache[ZONES * ZONE], disk[ZONES * ZONE];
 	uint32_t mapped[256]; /* gref by slot, 0: none */
 	struct asked asked[ZONES];
@@ -186,13 +187,14 @@ static void unmap_all(struct pair *p)
 	}
 }
 
-/* A new engine over the ring as it is, from RSP_PROD and REQ_CONS on. */
-static void back_start(struct pair *p, uint32_t rsp_prod, uint32_t req_cons)
+/* A new engine over the ring as it is. */
+static void back_start(struct pair *p, bool resume)
 {
 	p->cfg.shared = p->r->mem[0];
 	p->cfg.pages = p->r->cfg.conn.ring_pages;
-	p->cfg.rsp_prod = rsp_prod;
-	p->cfg.req_cons = req_cons;
+	p->cfg.journal = p->journal;
+	p->cfg.resume = resume;
+	assert_true(blk_back_journal_size(&p->cfg) <= sizeof(p->journal));
 	free(p->engine);
 	p->engine = malloc(blk_back_size(&p->cfg));
 	assert_int_equal(blk_back_init(&p->b, p->engine, blk_back_size(&p->cfg),
@@ -203,42 +205,20 @@ static void back_start(struct pair *p, uint32_t rsp_prod, uint32_t req_cons)
 }
 
 /*
- * The worker dies after a poll; of what it had begun some was executed. The
- * next one executes it all again, in order.
+ * The worker dies; of what it had begun some was executed. The next one
+ * executes it all again, in order.
  */
 static void die(struct pair *p)
 {
-	struct wire_ring *ring = (struct wire_ring *)p->r->mem[0];
-	static uint8_t raw[BLK_BACK_TAGS_MAX][BLK_SLOT_MAX];
-	uint32_t n = 0, i, rsp_prod, index[BLK_BACK_TAGS_MAX];
+	uint32_t i;
 
-	/* Only requests that the host has: the journal of a test is `job`. */
-	if (blk_back_inflight(p->b) != p->jobs)
-		return;
-	assert_true(blk_back_poll(p->b, 0) >= 0);
-	if (blk_back_inflight(p->b) != p->jobs)
-		return;
-	for (i = 0; i < BLK_BACK_TAGS_MAX; i++) {
-		uint32_t k;
-
-		if (!p->job[i].used)
-			continue;
-		for (k = n++; k > 0 && index[k - 1] > p->job[i].cmd.index;
-		     k--) {
-			index[k] = index[k - 1];
-			memcpy(raw[k], raw[k - 1], sizeof(raw[0]));
-		}
-		index[k] = p->job[i].cmd.index;
-		memcpy(raw[k], p->job[i].cmd.raw, sizeof(raw[0]));
-		if (p->job[i].cmd.act == BLK_BACK_WRITE && pick(p, 2))
+	for (i = 0; i < BLK_BACK_TAGS_MAX; i++)
+		if (p->job[i].used && p->job[i].cmd.act == BLK_BACK_WRITE &&
+		    pick(p, 2))
 			move(p, &p->job[i]);
-	}
-	rsp_prod = ring->rsp_prod;
+	p->replays += blk_back_inflight(p->b);
 	unmap_all(p);
-	back_start(p, rsp_prod, rsp_prod + n);
-	for (i = 0; i < n; i++)
-		blk_back_replay(p->b, index[i], raw[i], false, 0);
-	p->replays += n;
+	back_start(p, true);
 }
 
 /* -------------------------------------------------------------- frontend */
@@ -410,7 +390,7 @@ static void lose(struct pair *p)
 	assert_int_equal(r->live, 0);
 	negotiate(p, &r->cfg.conn);
 	assert_int_equal(blk_front_resume(r->f, &r->cfg.conn), 0);
-	back_start(p, 0, 0);
+	back_start(p, false);
 	p->resumes++;
 }
 
@@ -486,7 +466,7 @@ static void one_seed(uint64_t seed)
 	p->r = rig_new(cfg);
 	p->r->test = p;
 	p->r->on_done = on_done;
-	back_start(p, 0, 0);
+	back_start(p, false);
 	for (i = 0; i < 1500; i++)
 		step(p);
 	finish(p);

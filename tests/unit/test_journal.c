@@ -51,8 +51,7 @@ static void answer(struct rig *r, uint32_t entry)
 /* A successor finds the indexes, and N entries as listed. */
 static void resumes(struct rig *r, uint32_t n, const uint16_t *want)
 {
-	uint32_t rsp_prod, req_cons;
-	uint16_t entry[SLOTS];
+	uint32_t rsp_prod, req_cons, age = UINT32_MAX, i;
 	struct journal j;
 
 	assert_int_equal(
@@ -60,8 +59,9 @@ static void resumes(struct rig *r, uint32_t n, const uint16_t *want)
 		0);
 	assert_int_equal(rsp_prod, r->rsp_prod);
 	assert_int_equal(req_cons, r->req_cons);
-	assert_int_equal(journal_accepted(&j, req_cons, entry), n);
-	assert_memory_equal(entry, want, n * sizeof(*want));
+	for (i = 0; i < n; i++)
+		assert_int_equal(journal_next(&j, req_cons, &age), want[i]);
+	assert_int_equal(journal_next(&j, req_cons, &age), SLOTS);
 	assert_int_equal(journal_inflight(&j), n);
 }
 

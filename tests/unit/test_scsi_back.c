@@ -21,6 +21,7 @@ struct world {
 	uint32_t rsp_cons;
 	struct scsi_back *b;
 	void *mem;
+	_Alignas(16) uint8_t journal[8192];
 	/* what the host was asked */
 	struct scsi_back_cmd cmd[64];
 	struct wire_scsi_seg segs[64][SEGS_MAX];
@@ -90,6 +91,22 @@ static const struct scsi_back_ops ops = {
 	.trace = on_trace,
 };
 
+/* An engine over the ring as it is. */
+static void start(struct world *w, bool resume)
+{
+	const struct scsi_back_cfg cfg = {
+		.shared = w->page,
+		.segs_max = SEGS_MAX,
+		.journal = w->journal,
+		.resume = resume,
+	};
+
+	assert_true(scsi_back_journal_size() <= sizeof(w->journal));
+	assert_int_equal(scsi_back_init(&w->b, w->mem, scsi_back_size(SEGS_MAX),
+					&cfg, &ops, w),
+			 0);
+}
+
 static int setup(void **state)
 {
 	struct world *w = aligned_alloc(4096, (sizeof(*w) + 4095) & ~4095ul);
@@ -100,9 +117,7 @@ static int setup(void **state)
 	w->ring->req_event = 1;
 	w->ring->rsp_event = 1;
 	w->mem = malloc(scsi_back_size(SEGS_MAX));
-	assert_int_equal(scsi_back_init(&w->b, w->mem, scsi_back_size(SEGS_MAX),
-					SEGS_MAX, w->page, 0, 0, &ops, w),
-			 0);
+	start(w, false);
 	*state = w;
 	return 0;
 }
@@ -163,15 +178,22 @@ static void test_init(void **state)
 	struct scsi_back *b;
 	size_t len = scsi_back_size(SEGS_MAX);
 
-	assert_int_equal(scsi_back_init(&b, w->mem, len - 1, SEGS_MAX, w->page,
-					0, 0, &ops, w),
+	struct scsi_back_cfg cfg = {.shared = w->page, .segs_max = SEGS_MAX};
+
+	assert_int_equal(scsi_back_init(&b, w->mem, len - 1, &cfg, &ops, w),
 			 XPV_ENOMEM);
-	assert_int_equal(
-		scsi_back_init(&b, w->mem, len, 25, w->page, 0, 0, &ops, w),
-		XPV_EINVAL);
-	assert_int_equal(
-		scsi_back_init(&b, w->mem, len, 1025, w->page, 0, 0, &ops, w),
-		XPV_EINVAL);
+	assert_int_equal(scsi_back_init(&b, w->mem, len, &cfg, &ops, w), 0);
+	cfg.segs_max = 25;
+	assert_int_equal(scsi_back_init(&b, w->mem, len, &cfg, &ops, w),
+			 XPV_EINVAL);
+	cfg.segs_max = 1025;
+	assert_int_equal(scsi_back_init(&b, w->mem, len, &cfg, &ops, w),
+			 XPV_EINVAL);
+	cfg.segs_max = SEGS_MAX;
+	cfg.resume = true; /* there is none: its memory is what was here */
+	memset(w->mem, 0, len);
+	assert_int_equal(scsi_back_init(&b, w->mem, len, &cfg, &ops, w),
+			 XPV_EPROTO);
 }
 
 static void test_one_command(void **state)
@@ -575,6 +597,99 @@ static void test_random(void **state)
 	assert_int_equal(answered, sent);
 }
 
+/* The process dies; another one takes over. */
+static void take_over(struct world *w)
+{
+	memset(w->mem, 0xd5, scsi_back_size(SEGS_MAX));
+	w->cmds = w->cancels = w->notifies = w->fetches = 0;
+	start(w, true);
+}
+
+static void test_resume(void **state)
+{
+	struct world *w = *state;
+	struct wire_scsi_req *r;
+	uint32_t i;
+
+	for (i = 0; i < 4; i++) {
+		r = request(w, WIRE_SCSI_ACT_CDB, (uint16_t)(10 + i));
+		r->cmnd[0] = (uint8_t)i;
+		r->lun = 1;
+	}
+	r->sc_data_direction = WIRE_SCSI_DIR_IN;
+	r->nr_segments = WIRE_SCSI_SG_GRANT | 1;
+	r->seg[0].length = 8;
+	w->list[0].length = 100;
+	assert_int_equal(scsi_back_poll(w->b, 16), 4);
+	assert_false(w->cmd[0].again);
+	/* One answer is seen, one is written only. */
+	good(w, w->cmd[1].tag);
+	assert_int_equal(scsi_back_poll(w->b, 16), 0);
+	expect(w, 11, 0);
+	r = request(w, WIRE_SCSI_ACT_ABORT, 20);
+	r->ref_rqid = 10;
+	r->lun = 1;
+	assert_int_equal(scsi_back_poll(w->b, 16), 1);
+	assert_int_equal(w->cancels, 1);
+	good(w, w->cmd[2].tag);
+	assert_null(response(w));
+	r = request(w, WIRE_SCSI_ACT_CDB, 30);
+
+	take_over(w);
+	assert_true(scsi_back_has_work(w->b));
+	assert_int_equal(scsi_back_poll(w->b, 0), 0);
+	expect(w, 12, 0);
+	assert_null(response(w));
+	scsi_back_flush(w->b);
+	scsi_back_flush(w->b);
+	assert_int_equal(w->notifies, 1);
+	/* What was not answered goes on, and the ABORT has its victim. */
+	assert_int_equal(w->cmds, 2);
+	assert_true(w->cmd[0].again && w->cmd[1].again);
+	assert_int_equal(w->cmd[0].cdb[0], 0);
+	assert_int_equal(w->cmd[1].cdb[0], 3);
+	assert_int_equal(w->cmd[1].len, 100);
+	assert_int_equal(w->fetches, 1);
+	assert_int_equal(w->cancels, 1);
+	assert_int_equal(w->cancelled[0], w->cmd[0].tag);
+	good(w, w->cmd[0].tag);
+	assert_int_equal(scsi_back_poll(w->b, 16), 1);
+	assert_false(w->cmd[2].again);
+	expect(w, 10, WIRE_SCSI_HOST_ABORT << 16);
+	expect(w, 20, WIRE_SCSI_RESET_SUCCESS);
+
+	/* Once more; nothing new has come, but the guest is told. */
+	take_over(w);
+	assert_int_equal(scsi_back_poll(w->b, 16), 0);
+	assert_int_equal(w->cmds, 2);
+	scsi_back_flush(w->b);
+	assert_int_equal(w->notifies, 1);
+	good(w, w->cmd[1].tag);
+	good(w, w->cmd[0].tag);
+	assert_int_equal(scsi_back_poll(w->b, 16), 0);
+	expect(w, 30, 0);
+	expect(w, 13, 0);
+	assert_null(response(w));
+	assert_int_equal(scsi_back_inflight(w->b), 0);
+}
+
+/* A request that was refused, but not answered yet, is refused again. */
+static void test_resume_refused(void **state)
+{
+	struct world *w = *state;
+	struct wire_scsi_req *r = request(w, 77, 5);
+	struct journal j;
+
+	journal_init(&j, w->journal, SCSI_BACK_TAGS, sizeof(*r), 0);
+	memcpy(journal_slot(&j, 3), r, sizeof(*r));
+	journal_accept(&j, 3, 0);
+	take_over(w);
+	assert_int_equal(scsi_back_poll(w->b, 16), 0);
+	expect(w, 5, WIRE_SCSI_HOST_ERROR << 16);
+	assert_int_equal(w->events[SCSI_BACK_EV_BAD_ACT], 1);
+	assert_int_equal(w->cmds, 0);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -594,6 +709,8 @@ int main(void)
 		CASE(test_broken_ring),
 		CASE(test_close),
 		CASE(test_random),
+		CASE(test_resume),
+		CASE(test_resume_refused),
 	};
 
 	return cmocka_run_group_tests_name("scsi_back", tests, NULL, NULL);

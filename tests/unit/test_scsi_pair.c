@@ -175,6 +175,8 @@ static bool back_work(struct pair *p)
 
 static void back_new(struct pair *p, uint32_t segs_max)
 {
+	const struct scsi_back_cfg cfg = {.shared = p->r->mem[RING_FRAME],
+					  .segs_max = segs_max};
 	size_t len = scsi_back_size(segs_max);
 
 	for (uint32_t i = 0; i < SCSI_BACK_TAGS; i++) {
@@ -184,10 +186,8 @@ static void back_new(struct pair *p, uint32_t segs_max)
 	}
 	free(p->engine);
 	p->engine = malloc(len);
-	assert_int_equal(scsi_back_init(&p->b, p->engine, len, segs_max,
-					p->r->mem[RING_FRAME], 0, 0, &back_ops,
-					p),
-			 0);
+	assert_int_equal(
+		scsi_back_init(&p->b, p->engine, len, &cfg, &back_ops, p), 0);
 }
 
 /* ------------------------------------------------------------------ owner */
