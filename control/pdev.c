@@ -426,19 +426,13 @@ static const char *missing_hint(const char *name)
 {
 	static const char *const prefixes[] = {
 		"phy:", "file:", "tap:", "aio:", "qdisk:"};
-	static const char *const later[] = {"iscsi:", "naa."};
-	unsigned int a, b, c, d;
 
 	for (size_t i = 0; i < XPV_ARRAY_SIZE(prefixes); i++) {
 		if (!strncmp(name, prefixes[i], strlen(prefixes[i])))
 			return "give the bare path, without the prefix";
 	}
-	for (size_t i = 0; i < XPV_ARRAY_SIZE(later); i++) {
-		if (!strncmp(name, later[i], strlen(later[i])))
-			return "this form is not supported yet; give a file or a block device";
-	}
-	if (sscanf(name, "%u:%u:%u:%u", &a, &b, &c, &d) == 4)
-		return "SCSI addresses are not supported yet; give the block device of that disk, best by its name in /dev/disk/by-id";
+	if (!strncmp(name, "iscsi:", 6))
+		return "this form is not supported yet; log in with iscsiadm, and give the device";
 	return "check the path with ls -l";
 }
 
@@ -531,7 +525,7 @@ bool pdev_is_whole(const char *name)
 	if (inner)
 		name = inner;
 	return name[0] == '/' || !strncmp(name, "null:", 5) ||
-	       pdev_nbd_is(name);
+	       pdev_nbd_is(name) || pdev_sg_is(name);
 }
 
 /* Take "fault:SPEC:" off *NAME. */
@@ -613,6 +607,8 @@ int pdev_parse(struct pdev *pdev, const char *name,
 		rc = parse_null(pdev, name, err, len);
 	else if (pdev_nbd_is(name))
 		rc = pdev_nbd_parse(pdev, name, err, len);
+	else if (pdev_sg_is(name))
+		rc = pdev_sg_parse_name(pdev, name, err, len);
 	else
 		rc = parse_path(pdev, name, err, len);
 	if (!rc && pdev->options.format != PDEV_RAW && pdev->kind != PDEV_FILE)

@@ -18,8 +18,10 @@
  *
  * A path of a tape drive (st, nst), a medium changer (sch), a CD drive (sr), or
  * of any SCSI device's sg node is that device itself; so is a disk with the
- * option passthrough. What was found is kept by the option wwid: the device
- * is found again when its nodes have changed, and no other is taken for it.
+ * option passthrough; so is what has a SCSI address, H:C:T:L, or is behind a
+ * port, naa.WWN:LUN (sgdev_find_port()). What was found is kept by the option
+ * wwid: the device is found again when its nodes have changed, and no other is
+ * taken for it.
  *
  * Options are given after the vdev: "PDEV,VDEV,ro,serial=A1".
  *

@@ -10,6 +10,7 @@
 #include <linux/major.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -64,7 +65,7 @@ static int no_device(const struct pdev *pdev, const struct stat *st, char *err,
 	if (S_ISCHR(st->st_mode))
 		return fail(
 			err, len, -EINVAL,
-			"pdev '%.300s' is a character device, but of no SCSI device; give a file, a block device, or a node of a SCSI device as in lsscsi -g",
+			"pdev '%.300s' is a character device, but of no SCSI device; give a file, a block device, or a SCSI device as in xenpv scsi-devices",
 			pdev->name);
 	return fail(
 		err, len, -EINVAL,
@@ -86,18 +87,15 @@ static int find_again(struct pdev *pdev, char *err, size_t len)
 	if (rc)
 		return fail(
 			err, len, rc,
-			"pdev '%.200s' is not %s any more, which is gone; check with lsscsi -g",
+			"pdev '%.200s' is not %s any more, which is gone; see xenpv scsi-devices",
 			pdev->name, wwid);
 	return 0;
 }
 
-int pdev_sg_parse(struct pdev *pdev, const struct stat *st, char *err,
-		  size_t len)
+/* What may not be said of a device that is given as it is. */
+static int check_said(const struct pdev *pdev, char *err, size_t len)
 {
-	struct pdev_options *o = &pdev->options;
-	const char *bad = senseless(o);
-	struct sgdev *sg = &pdev->sg;
-	int rc = -ENODEV;
+	const char *bad = senseless(&pdev->options);
 
 	if (pdev->fault[0])
 		return fail(
@@ -109,27 +107,137 @@ int pdev_sg_parse(struct pdev *pdev, const struct stat *st, char *err,
 			err, len, -EINVAL,
 			"pdev '%.300s' is given as it is, for which there is no option '%s'; leave it out",
 			pdev->name, bad);
-	if (st) {
-		rc = sgdev_find(&sgdev_host, S_ISBLK(st->st_mode), st->st_rdev,
-				sg);
-		if (rc && !o->wwid[0])
-			return no_device(pdev, st, err, len);
-	}
+	return 0;
+}
+
+/* A device was found, RC being 0, or not: is it the one that is meant? */
+static int settle(struct pdev *pdev, int rc, char *err, size_t len)
+{
+	struct pdev_options *o = &pdev->options;
+	struct sgdev *sg = &pdev->sg;
+
 	if (o->wwid[0] && (rc || strcmp(o->wwid, sg->wwid) != 0)) {
 		rc = find_again(pdev, err, len);
 		if (rc)
 			return rc;
 	}
 	if (!sg->sg[0])
-		return fail(err, len, -ENODEV,
-			    "pdev '%.300s' has no sg node; try modprobe sg",
-			    pdev->name);
+		return fail(
+			err, len, -ENODEV,
+			"pdev '%.300s' has no sg node (%s); try modprobe sg",
+			pdev->name, sg->address);
 	pdev->kind = PDEV_SG;
 	strcpy(o->wwid, sg->wwid);
 	/* Of a disk: what an emulated one on it would have, too. */
 	snprintf(pdev->path, sizeof(pdev->path), "/dev/%s",
 		 sg->block[0] ? sg->block : sg->sg);
 	return 0;
+}
+
+int pdev_sg_parse(struct pdev *pdev, const struct stat *st, char *err,
+		  size_t len)
+{
+	int rc = check_said(pdev, err, len);
+
+	if (rc)
+		return rc;
+	rc = -ENODEV;
+	if (st) {
+		rc = sgdev_find(&sgdev_host, S_ISBLK(st->st_mode), st->st_rdev,
+				&pdev->sg);
+		if (rc && !pdev->options.wwid[0])
+			return no_device(pdev, st, err, len);
+	}
+	return settle(pdev, rc, err, len);
+}
+
+/* ----------------------------------------------------------------- names */
+
+/* "naa.WWN:LUN": where WWN is, how long, and LUN. */
+static bool is_port(const char *name, size_t *digits, uint64_t *lun)
+{
+	char *end;
+
+	if (strncmp(name, "naa.", 4) != 0)
+		return false;
+	*digits = strspn(name + 4, "0123456789abcdefABCDEF");
+	if ((*digits != 16 && *digits != 32) || name[4 + *digits] != ':' ||
+	    name[5 + *digits] < '0' || name[5 + *digits] > '9')
+		return false;
+	*lun = strtoull(name + 5 + *digits, &end, 10);
+	return !*end;
+}
+
+/* "H:C:T:L", and nothing else. */
+static bool is_address(const char *name)
+{
+	int colons = 0;
+
+	for (const char *p = name; *p; p++) {
+		if (*p == ':' && p > name && p[-1] != ':')
+			colons++;
+		else if (*p < '0' || *p > '9')
+			return false;
+	}
+	return colons == 3 && name[strlen(name) - 1] != ':' &&
+	       strlen(name) < sizeof(((struct sgdev *)0)->address);
+}
+
+bool pdev_sg_is(const char *name)
+{
+	return is_address(name) || strncmp(name, "naa.", 4) == 0;
+}
+
+/* The device that NAME is a name of; an error has its line. */
+static int find_named(struct pdev *pdev, const char *name, char *err,
+		      size_t len)
+{
+	char wwn[33] = "";
+	uint64_t lun;
+	size_t digits;
+	int rc;
+
+	if (is_address(name)) {
+		rc = sgdev_at(&sgdev_host, name, &pdev->sg);
+	} else if (is_port(name, &digits, &lun)) {
+		memcpy(wwn, name + 4, digits);
+		rc = sgdev_find_port(&sgdev_host, wwn, lun, &pdev->sg);
+	} else {
+		return fail(
+			err, len, -EINVAL,
+			"pdev '%.200s' is not naa.WWN:LUN (16 or 32 hexadecimal digits, a number); see xenpv scsi-devices",
+			name);
+	}
+	/* What it was is looked for by the option. */
+	if (!rc || pdev->options.wwid[0])
+		return 0;
+	if (rc == -EEXIST)
+		return fail(
+			err, len, rc,
+			"pdev '%.200s': there are several such devices, or paths to it; give one by its address, see xenpv scsi-devices",
+			name);
+	return fail(
+		err, len, -ENODEV,
+		"pdev '%.200s': there is no such SCSI device; see xenpv scsi-devices",
+		name);
+}
+
+int pdev_sg_parse_name(struct pdev *pdev, const char *name, char *err,
+		       size_t len)
+{
+	int rc;
+
+	if (pdev->options.no_scsi)
+		return fail(
+			err, len, -EINVAL,
+			"pdev '%.200s' is a SCSI device, which a disk cannot be; give the path of its block device, or use xenpv scsi-attach",
+			name);
+	strcpy(pdev->name, name);
+	rc = check_said(pdev, err, len);
+	if (!rc)
+		rc = find_named(pdev, name, err, len);
+	return rc ? rc
+		  : settle(pdev, pdev->sg.address[0] ? 0 : -ENODEV, err, len);
 }
 
 /* ------------------------------------------------------------------ open */

@@ -21,6 +21,16 @@ bool pdev_sg_wanted(const struct pdev *pdev, const struct stat *st);
 int pdev_sg_parse(struct pdev *pdev, const struct stat *st, char *err,
 		  size_t len) XPV_MUST_CHECK;
 
+/* Is NAME the name of a SCSI device, not a path: "H:C:T:L", "naa.WWN:LUN"? */
+bool pdev_sg_is(const char *name);
+
+/*
+ * PDEV, whose options are there, becomes the device that has such a NAME, or
+ * the one that had it when it was attached. As pdev_parse().
+ */
+int pdev_sg_parse_name(struct pdev *pdev, const char *name, char *err,
+		       size_t len) XPV_MUST_CHECK;
+
 /* As pdev_open(). *FD is O_PATH, of the sg node. */
 int pdev_sg_open(const struct pdev *pdev, int *fd, struct pdev_props *props,
 		 char *err, size_t len) XPV_MUST_CHECK;

@@ -14,7 +14,8 @@
 
 #include "wire/port.h"
 
-#define SGDEV_WWID_MAX 96
+#define SGDEV_WWID_MAX	 96
+#define SGDEV_SERIAL_MAX 64
 
 /* PERIPHERAL DEVICE TYPE, SPC-4 table 140. */
 #define SGDEV_TYPE_DISK	 0
@@ -23,15 +24,16 @@
 struct sgdev {
 	char address[32]; /* "H:C:T:L" */
 	uint32_t type;	  /* peripheral device type */
-	char vendor[9], model[17];
-	char sg[24];	/* "sg3"; "": there is none */
-	char block[24]; /* "sda", "sr0"; "": no disk or CD */
+	char vendor[9], model[17], rev[5];
+	char serial[SGDEV_SERIAL_MAX]; /* ""; characters as in wwid */
+	char sg[24];		       /* "sg3"; "": there is none */
+	char block[24];		       /* "sda", "sr0"; "": no disk or CD */
 	dev_t block_dev;
 	uint32_t block_size; /* bytes, of disks; otherwise 0 */
 	uint32_t depth;	     /* commands it takes at once; 0: not known */
 	/* What it is known by when its nodes have other numbers: its world wide
-	 * id, or vendor, model, serial number and address. Letters, digits and
-	 * ".:_-" only. */
+	 * id, or vendor, model and serial number, or without one the address.
+	 * Letters, digits and ".:_-" only. */
 	char wwid[SGDEV_WWID_MAX];
 };
 
@@ -59,6 +61,46 @@ int sgdev_find(const struct sgdev_roots *roots, bool block, dev_t rdev,
 int sgdev_find_wwid(const struct sgdev_roots *roots, const char *wwid,
 		    struct sgdev *dev) XPV_MUST_CHECK;
 
+/* sgdev_at - the SCSI device at "H:C:T:L"; -ENODEV if there is none. */
+int sgdev_at(const struct sgdev_roots *roots, const char *address,
+	     struct sgdev *dev) XPV_MUST_CHECK;
+
+/*
+ * sgdev_find_port - the SCSI device behind a port
+ * @wwn: hexadecimal digits: of a target port (Fibre Channel, SAS), of a port of
+ *       this host (Fibre Channel; a virtual one of NPIV is a host, too), or the
+ *       NAA identifier of the logical unit itself
+ * @lun: its LUN there
+ *
+ * Return: 0; -ENODEV if there is none; -EEXIST if there are several.
+ */
+int sgdev_find_port(const struct sgdev_roots *roots, const char *wwn,
+		    uint64_t lun, struct sgdev *dev) XPV_MUST_CHECK;
+
+typedef void sgdev_fn(void *ctx, const struct sgdev *dev);
+
+/* sgdev_each - FN for each SCSI device of the host, in order of address. */
+void sgdev_each(const struct sgdev_roots *roots, sgdev_fn *fn, void *ctx);
+
+/* sgdev_type - "disk", "tape", "changer", ... "other" for a device type. */
+const char *sgdev_type(uint32_t type);
+
+/*
+ * sgdev_nodes - its nodes in /dev
+ * @text: "sda sg0", "st0 nst0 sg2"; "" if there are none
+ */
+void sgdev_nodes(const struct sgdev_roots *roots, const struct sgdev *dev,
+		 char *text, size_t len);
+
+/*
+ * sgdev_name - what to call it by so that it is found again
+ * @dev_dir: "/dev"
+ * @text: a link in DEV_DIR/tape/by-id or DEV_DIR/disk/by-id; without udev
+ *        "naa.WWN:LUN" if that is unambiguous, or its address
+ */
+void sgdev_name(const struct sgdev_roots *roots, const char *dev_dir,
+		const struct sgdev *dev, char *text, size_t len);
+
 /*
  * sgdev_user - who has one of its character devices open
  * @text: for people: "tar (process 123, st0)"; "" if nobody has
@@ -70,7 +112,8 @@ void sgdev_user(const struct sgdev_roots *roots, const struct sgdev *dev,
 
 /*
  * sgdev_holder - what the host does with its disk
- * @text: for people: "mounted on /mnt", "part of dm-0"; "" if nothing is known
+ * @text: for people: "mounted on /mnt", "swap space", "part of vg0-root (dm-0)";
+ *        "" if nothing is known
  */
 void sgdev_holder(const struct sgdev_roots *roots, const struct sgdev *dev,
 		  char *text, size_t len);

@@ -193,11 +193,43 @@ static int open_named(const char *name, const char *options, char *err,
 	return pdev_check(&pdev, props, err, PDEV_ERR_MAX);
 }
 
+struct bad_pdev {
+	const char *name, *options, *says;
+};
+
+static void check_refused(const struct bad_pdev *bad)
+{
+	struct pdev_props props;
+	char err[PDEV_ERR_MAX];
+
+	assert_true(open_named(bad->name, bad->options, err, &props) < 0);
+	if (!strstr(err, bad->says))
+		fail_msg("'%s' says: %s", bad->name, err);
+	assert_null(strchr(err, '\n'));
+}
+
+static void bad_names_of_devices_are_refused(void **state)
+{
+	static const struct bad_pdev bad[] = {
+		{"4711:0:0:0", "", "no such SCSI device"},
+		{"4711:0:0:0", "ro", "no option 'ro'"},
+		{"4711:0:0:0", "wwid=naa.1", "is not naa.1 any more"},
+		{"1:0:0", "", "No such file"},
+		{"1:0:0:", "", "No such file"},
+		{"naa.5000c500a1b2c3d4:0", "", "no such SCSI device"},
+		{"naa.5000c500a1b2c3d4", "", "is not naa.WWN:LUN"},
+		{"naa.5000c500a1b2c3d4:x", "", "is not naa.WWN:LUN"},
+		{"naa.5000c500a1b2c3:0", "", "is not naa.WWN:LUN"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < XPV_ARRAY_SIZE(bad); i++)
+		check_refused(&bad[i]);
+}
+
 static void bad_pdevs_are_refused(void **state)
 {
-	static const struct {
-		const char *name, *options, *says;
-	} bad[] = {
+	static const struct bad_pdev bad[] = {
 		{"missing", "", "No such file"},
 		{"/dev/null", "", "a character device"},
 		{"/tmp", "", "a directory"},
@@ -217,7 +249,6 @@ static void bad_pdevs_are_refused(void **state)
 		{"null:513", "", "no multiple"},
 		{"null:1G", "format=qcow2", "is no file"},
 		{"phy:/dev/sda", "", "without the prefix"},
-		{"1:0:0:0", "", "not supported yet"},
 		{"iscsi://host", "", "not supported yet"},
 		{"nbd:host", "", "is neither nbd:unix:"},
 		{"nbd:unix:", "", "is neither nbd:unix:"},
@@ -254,13 +285,8 @@ static void bad_pdevs_are_refused(void **state)
 	assert_int_equal(mkfifo(in_dir("pipe"), 0600), 0);
 	assert_int_equal(symlink("nowhere", in_dir("dangling")), 0);
 	assert_int_equal(chdir(dir), 0);
-	for (size_t i = 0; i < XPV_ARRAY_SIZE(bad); i++) {
-		assert_true(open_named(bad[i].name, bad[i].options, err,
-				       &props) < 0);
-		if (!strstr(err, bad[i].says))
-			fail_msg("'%s' says: %s", bad[i].name, err);
-		assert_null(strchr(err, '\n'));
-	}
+	for (size_t i = 0; i < XPV_ARRAY_SIZE(bad); i++)
+		check_refused(&bad[i]);
 	assert_int_equal(open_named("locked", "ro", err, &props), 0);
 	assert_true(props.read_only);
 	assert_int_equal(chdir("/"), 0);
@@ -396,6 +422,7 @@ int main(void)
 		cmocka_unit_test(vdev_is_strict),
 		cmocka_unit_test(options_come_back),
 		cmocka_unit_test(options_say_what_is_wrong),
+		cmocka_unit_test(bad_names_of_devices_are_refused),
 		cmocka_unit_test(bad_pdevs_are_refused),
 		cmocka_unit_test(faults_are_of_a_pdev),
 		cmocka_unit_test(a_file_has_an_identity),

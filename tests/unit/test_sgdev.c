@@ -65,9 +65,22 @@ static int set_up(void **state)
 	      "node sys/devices/3:0:1:0/scsi_generic/sg5 21:5 char\n"
 	      "node sys/devices/3:0:1:0/scsi_tape/nst0 9:128 char\n"
 	      "node sys/devices/3:0:1:0/scsi_tape/st0 1:3 char\n"
+	      "echo G24S >sys/devices/3:0:1:0/rev\n"
+	      "for n in st0l nst0l nst0m; do mkdir sys/devices/3:0:1:0/scsi_tape/$n; done\n"
+	      "device 10:0:0:1 8 STK L700\n"
+	      "node sys/devices/10:0:0:1/scsi_changer/sch0 86:0 char\n"
+	      "mkdir -p sys/class/fc_transport/target10:0:0 sys/class/fc_host/host3\n"
+	      "echo 0x500308C09D8A8001 >sys/class/fc_transport/target10:0:0/port_name\n"
+	      "echo 0x210000e08b000001 >sys/class/fc_host/host3/port_name\n"
+	      "mkdir -p dev/disk/by-id dev/tape/by-id; >dev/sda; >dev/nst0; >dev/sda1\n"
+	      "ln -s ../../sda1 dev/disk/by-id/a\n"
+	      "ln -s ../../sda dev/disk/by-id/wwn-0x3333\n"
+	      "ln -s ../../sda dev/disk/by-id/scsi-longer-name\n"
+	      "ln -s ../../nst0 dev/tape/by-id/scsi-DRV0001-nst\n"
 	      "device 3:0:2:0 0 V M\n"
 	      "echo same >sys/devices/3:0:2:0/wwid\n"
 	      "node sys/devices/3:0:2:0/block/sdb 8:16 block\n"
+	      "echo 0x5000c50000000002 >sys/devices/3:0:2:0/sas_address\n"
 	      "device 3:0:3:0 0 V M\n"
 	      "echo same >sys/devices/3:0:3:0/wwid\n"
 	      "mkdir -p sys/devices/virtual/null; ln -s $PWD/sys/devices/virtual/null sys/dev/char/1:5\n"
@@ -115,7 +128,7 @@ static void tape_without_wwid(void **state)
 	assert_string_equal(tape.block, "");
 	assert_int_equal(tape.block_size, 0);
 	assert_int_equal(tape.depth, 4); /* its host takes fewer */
-	assert_string_equal(tape.wwid, "HP-Ultrium_3-SCSI-DRV0001-3:0:1:0");
+	assert_string_equal(tape.wwid, "HP-Ultrium_3-SCSI-DRV0001");
 	assert_int_equal(sgdev_find_wwid(&roots, tape.wwid, &again), 0);
 	assert_memory_equal(&tape, &again, sizeof(tape));
 }
@@ -135,6 +148,93 @@ static void what_is_none(void **state)
 	assert_int_equal(sgdev_find_wwid(&roots, "same", &dev), -EEXIST);
 	assert_int_equal(sgdev_find(&roots, true, makedev(8, 16), &dev), 0);
 	assert_string_equal(dev.sg, "");
+}
+
+static void by_address(void **state)
+{
+	struct sgdev dev;
+
+	(void)state;
+	assert_int_equal(sgdev_at(&roots, "3:0:1:0", &dev), 0);
+	assert_string_equal(dev.sg, "sg5");
+	assert_string_equal(dev.serial, "DRV0001");
+	assert_string_equal(dev.rev, "G24S");
+	assert_int_equal(sgdev_at(&roots, "3:0:1:1", &dev), -ENODEV);
+	assert_int_equal(sgdev_at(&roots, "10:0:0:1", &dev), 0);
+	/* without serial number and world wide id the address is all there is */
+	assert_string_equal(dev.wwid, "STK-L700-10:0:0:1");
+}
+
+static void by_port(void **state)
+{
+	struct sgdev dev;
+
+	(void)state;
+	/* a target port, in any case of letters */
+	assert_int_equal(sgdev_find_port(&roots, "500308c09d8a8001", 1, &dev),
+			 0);
+	assert_string_equal(dev.address, "10:0:0:1");
+	assert_int_equal(sgdev_find_port(&roots, "500308c09d8a8001", 0, &dev),
+			 -ENODEV);
+	assert_int_equal(sgdev_find_port(&roots, "5000c50000000002", 0, &dev),
+			 0);
+	assert_string_equal(dev.address, "3:0:2:0");
+	/* behind the host's own port there are three */
+	assert_int_equal(sgdev_find_port(&roots, "210000e08b000001", 0, &dev),
+			 -EEXIST);
+	assert_int_equal(sgdev_find_port(&roots, "0", 0, &dev), -ENODEV);
+}
+
+static void collect(void *ctx, const struct sgdev *dev)
+{
+	char *text = ctx;
+
+	strcat(strcat(text, dev->address), " ");
+}
+
+static void each_in_order(void **state)
+{
+	char text[256] = "";
+
+	(void)state;
+	sgdev_each(&roots, collect, text);
+	assert_string_equal(text, "2:0:0:0 3:0:1:0 3:0:2:0 3:0:3:0 10:0:0:1 ");
+}
+
+static void names_and_nodes(void **state)
+{
+	static const struct {
+		const char *address, *type, *nodes, *name;
+	} cases[] = {
+		{"2:0:0:0", "disk", "sda sg4", "disk/by-id/wwn-0x3333"},
+		{"3:0:1:0", "tape", "st0 nst0 sg5",
+		 "tape/by-id/scsi-DRV0001-nst"},
+		{"10:0:0:1", "changer", "sch0", "10:0:0:1"},
+		{"3:0:2:0", "disk", "sdb", "3:0:2:0"},
+	};
+	char dev_dir[80], text[256], want[256];
+	struct sgdev dev;
+
+	(void)state;
+	snprintf(dev_dir, sizeof(dev_dir), "%s/dev", dir);
+	for (size_t i = 0; i < XPV_ARRAY_SIZE(cases); i++) {
+		assert_int_equal(sgdev_at(&roots, cases[i].address, &dev), 0);
+		assert_string_equal(sgdev_type(dev.type), cases[i].type);
+		sgdev_nodes(&roots, &dev, text, sizeof(text));
+		assert_string_equal(text, cases[i].nodes);
+		sgdev_name(&roots, dev_dir, &dev, text, sizeof(text));
+		snprintf(want, sizeof(want), "%s%s%s",
+			 strchr(cases[i].name, '/') ? dev_dir : "",
+			 strchr(cases[i].name, '/') ? "/" : "", cases[i].name);
+		assert_string_equal(text, want);
+	}
+	/* Without udev the identifier tells it, if it is one and no other's. */
+	assert_int_equal(sgdev_at(&roots, "3:0:3:0", &dev), 0);
+	shell("echo naa.600140500000000000000000000000ab >sys/devices/3:0:3:0/wwid");
+	assert_int_equal(sgdev_at(&roots, "3:0:3:0", &dev), 0);
+	sgdev_name(&roots, "/nowhere", &dev, text, sizeof(text));
+	assert_string_equal(text, "naa.600140500000000000000000000000ab:0");
+	shell("echo same >sys/devices/3:0:3:0/wwid");
 }
 
 static void users_are_named(void **state)
@@ -162,6 +262,16 @@ static void users_are_named(void **state)
 	shell("mkdir -p sys/devices/2:0:0:0/block/sda/holders/dm-3");
 	sgdev_holder(&roots, &disk, text, sizeof(text));
 	assert_string_equal(text, "part of dm-3");
+	shell("mkdir -p sys/devices/dm-3/dm; ln -s $PWD/sys/devices/dm-3 sys/class/block/dm-3\n"
+	      "echo vg0-root >sys/devices/dm-3/dm/name");
+	sgdev_holder(&roots, &disk, text, sizeof(text));
+	assert_string_equal(text, "part of vg0-root (dm-3)");
+	shell("printf 'Filename\\tType\\n/dev/sda10 partition\\n' >proc/swaps");
+	sgdev_holder(&roots, &disk, text, sizeof(text));
+	assert_string_equal(text, "part of vg0-root (dm-3)");
+	shell("printf '/dev/sda\\t\\tpartition\\n' >>proc/swaps");
+	sgdev_holder(&roots, &disk, text, sizeof(text));
+	assert_string_equal(text, "swap space");
 	sgdev_holder(&roots, &tape, text, sizeof(text));
 	assert_string_equal(text, "");
 }
@@ -172,6 +282,10 @@ int main(void)
 		cmocka_unit_test(disk_from_any_node),
 		cmocka_unit_test(tape_without_wwid),
 		cmocka_unit_test(what_is_none),
+		cmocka_unit_test(by_address),
+		cmocka_unit_test(by_port),
+		cmocka_unit_test(each_in_order),
+		cmocka_unit_test(names_and_nodes),
 		cmocka_unit_test(users_are_named),
 	};
 
