@@ -98,7 +98,11 @@ const struct command commands[] = {
 		.summary = "give a guest a SCSI device",
 		.details =
 			"GUEST   name or number, see 'xl list'\n"
-			"PDEV    regular file, block device, or null:SIZE\n"
+			"PDEV    regular file, block device, or null:SIZE;\n"
+			"        a real device: /dev/nst0, /dev/sch0, "
+			"/dev/sr0, /dev/sg3,\n"
+			"        H:C:T:L, naa.WWN:LUN, see 'xenpv "
+			"scsi-devices'\n"
 			"VDEV    H:C:T:L, where the guest sees it: controller, "
 			"0, target, LUN\n"
 			"OPTION  ro rw shared feature-host serial=TEXT "
@@ -134,6 +138,17 @@ const struct command commands[] = {
 		.args_max = -1,
 		.option = list_options,
 		.run = scsi_list,
+	},
+	{
+		.name = "scsi-devices",
+		.args = "",
+		.summary = "list the host's SCSI devices",
+		.details = "What can be given to a guest, by which name, and "
+			   "who uses it.\n",
+		.args_min = 0,
+		.args_max = 0,
+		.option = list_options,
+		.run = scsi_devices,
 	},
 	{
 		.name = "block-attach",

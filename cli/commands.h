@@ -105,6 +105,7 @@ int block_list(const struct command *command, const struct cli_args *args);
 int block_resize(const struct command *command, const struct cli_args *args);
 int scsi_attach(const struct command *command, const struct cli_args *args);
 int scsi_detach(const struct command *command, const struct cli_args *args);
+int scsi_devices(const struct command *command, const struct cli_args *args);
 int scsi_list(const struct command *command, const struct cli_args *args);
 int guest_command(const struct command *command, const struct cli_args *args);
 int status_show(const struct command *command, const struct cli_args *args);

@@ -2,6 +2,7 @@
 /* xenpv scsi-attach, scsi-detach, scsi-list. */
 #include <jansson.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/commands.h"
 #include "cli/device.h"
@@ -109,7 +110,8 @@ struct facts {
 	bool sized;
 	uint64_t size;
 	const char *type, *vendor, *product, *revision;
-	char device[9], model[17]; /* of a real one */
+	bool real;
+	struct sgdev sg; /* if real */
 	struct pdev_options options;
 	char state[256];
 };
@@ -130,23 +132,24 @@ static void lun_state(const struct ts_lun *lun, char *out, size_t len)
 /* A real device says of itself what it is. */
 static void find_device(const struct pdev *pdev, struct facts *facts)
 {
-	static const char *const types[0x20] = {
-		[0x00] = "disk",    [0x01] = "tape",	  [0x02] = "printer",
-		[0x03] = "process", [0x04] = "worm",	  [0x05] = "cd/dvd",
-		[0x06] = "scanner", [0x07] = "optical",	  [0x08] = "changer",
-		[0x0c] = "storage", [0x0d] = "enclosure", [0x0e] = "disk",
-		[0x11] = "osd",	    [0x14] = "zbc",
-	};
-	const struct sgdev *sg = &pdev->sg;
-
-	facts->type = types[sg->type & 0x1f] ? types[sg->type & 0x1f] : "other";
-	snprintf(facts->device, sizeof(facts->device), "%s", sg->vendor);
-	snprintf(facts->model, sizeof(facts->model), "%s", sg->model);
-	facts->vendor = facts->device;
-	facts->product = facts->model;
-	facts->revision = NULL;
-	if (!sg->block[0])
+	facts->real = true;
+	facts->sg = pdev->sg;
+	facts->type = sgdev_type(facts->sg.type);
+	facts->vendor = facts->sg.vendor;
+	facts->product = facts->sg.model;
+	facts->revision = facts->sg.rev;
+	if (!facts->sg.block[0])
 		facts->sized = false;
+}
+
+/* What it was given by, and of a real device where that is now. */
+static void pdev_text(const struct ts_lun *lun, const struct facts *facts,
+		      char *out, size_t len)
+{
+	if (facts->real && strcmp(lun->pname, facts->sg.address))
+		snprintf(out, len, "%s (%s)", lun->pname, facts->sg.address);
+	else
+		snprintf(out, len, "%s", lun->pname);
 }
 
 static void find_facts(const struct ts_lun *lun, struct facts *facts)
@@ -188,7 +191,7 @@ static void print_table(const struct ts_list *list)
 {
 	struct table table;
 	struct facts facts;
-	char size[24];
+	char size[24], pdev[PATH_MAX + 40];
 
 	table_init(&table, columns);
 	for (size_t i = 0; i < list->n; i++) {
@@ -203,12 +206,25 @@ static void print_table(const struct ts_list *list)
 		table_add(&table, facts.product);
 		table_add(&table, facts.revision);
 		table_add(&table, facts.sized ? size : NULL);
-		table_add(&table, lun->pname);
+		pdev_text(lun, &facts, pdev, sizeof(pdev));
+		table_add(&table, pdev);
 		table_add(&table, lun->kernel ? "kernel" : "xenpv");
 		table_add(&table, facts.state);
 	}
 	table_print(&table, stdout);
 	table_free(&table);
+}
+
+static json_t *device_json(const struct sgdev *sg)
+{
+	char nodes[128];
+	json_t *o = json_object();
+
+	sgdev_nodes(&sgdev_host, sg, nodes, sizeof(nodes));
+	json_object_set_new(o, "address", json_string(sg->address));
+	json_object_set_new(o, "nodes", device_json_maybe(nodes));
+	json_object_set_new(o, "wwid", device_json_maybe(sg->wwid));
+	return o;
 }
 
 /* The keys are documented in xenpv(1): add to them, do not change them. */
@@ -235,6 +251,8 @@ static json_t *lun_json(const struct ts_lun *lun)
 	json_object_set_new(o, "pdev", device_json_text(lun->pname));
 	json_object_set_new(o, "pdev_resolved", device_json_text(lun->pdev));
 	json_object_set_new(o, "options", device_json_text(lun->options));
+	json_object_set_new(o, "device",
+			    facts.real ? device_json(&facts.sg) : json_null());
 	json_object_set_new(o, "state", device_json_text(facts.state));
 	json_object_set_new(o, "dev_state", json_integer(lun->dev_state));
 	json_object_set_new(o, "backend_state", json_integer(lun->back_state));
