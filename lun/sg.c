@@ -15,7 +15,14 @@
  * descriptor, and there are SG_OPS places here. What a cancelled command brings
  * is read into its place all the same. A path copies data-in from there to the
  * guest after done(); since places are used in turn, and there are no more than
- * SG_QUEUE tags, none is used again before that.
+ * SG_QUEUE tags, none is used again before that. Nearly all commands are small:
+ * what a large one has used beyond SG_SMALL is offered to the kernel again.
+ *
+ * What a guest may see of memory that was not its own: nothing. The driver zeroes
+ * its buffers (Linux 4.17 and later, and the stable series before), keeps one for
+ * this descriptor alone, and tells how much the device has not transferred. A
+ * device that transfers less and keeps silent of it shows the guest what its
+ * own earlier commands have moved.
  *
  * ABORT: sg has no way to end a command that the device has. It is answered at
  * once, and the device goes on; commands that come after an aborted one that
@@ -50,7 +57,8 @@
 
 #define SG_QUEUE 16u		 /* commands a descriptor can have */
 #define SG_OPS	 (2u * SG_QUEUE) /* see above */
-#define SG_DATA	 (1024u * 1024u) /* most data-in of a command */
+#define SG_DATA	 (4u << 20)	 /* most data-in of a command */
+#define SG_SMALL (256u << 10)	 /* that a place keeps */
 #define SG_KEPT	 (256 * 1024)	 /* buffer that the driver keeps ready */
 
 /* A command that the driver has, or the place for one. */
@@ -58,6 +66,7 @@ struct sg_op {
 	struct lun_cmd *cmd; /* NULL: cancelled, or not in use */
 	struct sg_op *next;  /* of the free ones */
 	uint8_t *buf;	     /* SG_DATA bytes */
+	uint32_t used;	     /* bytes of it, since it was given back */
 	bool busy;
 	bool harmless; /* reads, so that others may overtake it */
 	uint8_t sense[SCSI_SENSE_MAX];
@@ -103,13 +112,28 @@ static void op_free(struct sg *sg, struct sg_op *op)
 	sg->free_last = &op->next;
 }
 
-static struct sg_op *op_take(struct sg *sg)
+/* The place that comes next has been idle the longest. */
+static void trim_next(struct sg *sg)
+{
+	struct sg_op *op = sg->free;
+
+	if (!op || op->used <= SG_SMALL)
+		return;
+	(void)madvise(op->buf + SG_SMALL, op->used - SG_SMALL, MADV_FREE);
+	op->used = 0;
+}
+
+/* For LEN bytes of data-in. */
+static struct sg_op *op_take(struct sg *sg, uint32_t len)
 {
 	struct sg_op *op = sg->free;
 
 	sg->free = op->next;
 	if (!sg->free)
 		sg->free_last = &sg->free;
+	if (op->used < len)
+		op->used = len;
+	trim_next(sg);
 	return op;
 }
 
@@ -122,7 +146,7 @@ static void finish(struct lun_cmd *cmd)
 /* Give CMD to the driver. */
 static void start(struct sg *sg, struct lun_cmd *cmd)
 {
-	struct sg_op *op = op_take(sg);
+	struct sg_op *op = op_take(sg, cmd->task.in_max);
 	uint32_t len = cmd->task.out_len ? cmd->task.out_len : cmd->task.in_max;
 	struct sg_io_hdr hdr;
 	ssize_t r;

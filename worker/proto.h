@@ -24,10 +24,11 @@
 #define PROTO_ARGS_MAX 128
 
 /*
- * Segments of one request, announced as feature-sg-grant. Stock Linux
- * frontends use at most 128 (SG_ALL), others as many as there are.
+ * Segments of one request, announced as feature-sg-grant: 4 MiB, for tapes with
+ * large blocks. Stock Linux frontends use at most 128 (SG_ALL), and 127 pages;
+ * others as many as there are. Memory is taken as it is used.
  */
-#define PROTO_SEGS_MAX 256
+#define PROTO_SEGS_MAX 1024
 
 enum proto_type {
 	PROTO_HELLO = 1,   /* worker: u.hello */
