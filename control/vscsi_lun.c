@@ -260,7 +260,8 @@ int lun_prepare(struct vscsi_lun *lun, struct proto_msg *msg, int *fds)
 	int rc;
 
 	lun->error[0] = '\0';
-	fds[0] = fds[1] = -1;
+	for (int i = 0; i < PROTO_FDS_MAX; i++)
+		fds[i] = -1;
 	pdev = malloc(sizeof(*pdev)); /* two paths: too much for a stack */
 	if (!pdev) {
 		say(lun, "out of memory; try again");
