@@ -24,6 +24,7 @@
 
 #include "control/ctl.h"
 #include "control/device.h"
+#include "control/hotplug.h"
 #include "core/xs.h"
 
 /* DOMID_FIRST_RESERVED of Xen's public/xen.h. */
@@ -616,6 +617,17 @@ static int start_loop(struct daemon *daemon)
 	return rc < 0 ? rc : 0;
 }
 
+static void start_hotplug(struct daemon *daemon)
+{
+	int rc = hotplug_new(&daemon->hotplug, daemon);
+
+	if (rc)
+		log_line(
+			LOG_WARNING, NULL,
+			"the kernel does not tell of SCSI devices that come back: %s",
+			strerror(-rc));
+}
+
 int daemon_run(const struct daemon_cfg *cfg)
 {
 	struct daemon daemon = {.cfg = *cfg, .lock = -1};
@@ -641,6 +653,8 @@ int daemon_run(const struct daemon_cfg *cfg)
 	if (!rc)
 		rc = ctl_new(&daemon.ctl, &daemon);
 	if (!rc)
+		start_hotplug(&daemon);
+	if (!rc)
 		rc = sd_event_loop(daemon.event);
 	if (rc)
 		log_line(LOG_ERR, NULL, "cannot run: %s", strerror(-rc));
@@ -651,6 +665,7 @@ out:
 	daemon.stopping = true;
 	ctl_free(daemon.ctl);
 	daemon.ctl = NULL;
+	hotplug_free(daemon.hotplug);
 	sd_event_source_disable_unref(daemon.store_io);
 	store_close(daemon.store);
 	daemon.store = NULL;

@@ -39,6 +39,7 @@
 #define DAEMON_WAIT_S 70
 
 struct ctl;
+struct hotplug;
 
 struct daemon_cfg {
 	const struct site *site;
@@ -57,8 +58,9 @@ struct daemon {
 	struct guest_list guests;
 	struct claim_list claims; /* what their devices hold */
 	struct ctl *ctl;
-	int lock;   /* held as long as we run */
-	bool ready; /* the first scan has ended */
+	struct hotplug *hotplug; /* NULL: the kernel tells nothing */
+	int lock;		 /* held as long as we run */
+	bool ready;		 /* the first scan has ended */
 	bool stopping, forcing;
 	unsigned int scanning; /* of a backend directory: lists to come */
 	bool scan_again;

@@ -78,6 +78,8 @@ struct device_class {
 	void (*stats)(struct device *dev);
 	/* Add members to the object of `xenpv status`. */
 	void (*describe)(const struct device *dev, json_t *object);
+	/* Has it devices of the host that come and go (control/hotplug.h)? */
+	bool hotplug;
 	/* Free what the class has allocated. */
 	void (*clean)(struct device *dev);
 };

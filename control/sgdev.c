@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -94,10 +95,12 @@ static int look_at(const struct sgdev_roots *roots, const char *dir,
 	unsigned int h, c, t;
 	unsigned long long l;
 	const char *name;
+	struct stat st;
 
 	memset(dev, 0, sizeof(*dev));
-	if (!realpath(dir, real))
+	if (!realpath(dir, real) || stat(real, &st))
 		return -ENODEV;
+	dev->made = st.st_ino;
 	name = strrchr(real, '/');
 	name = name ? name + 1 : real;
 	if (sscanf(name, "%u:%u:%u:%llu", &h, &c, &t, &l) != 4 ||

@@ -30,7 +30,8 @@ struct sgdev {
 	char block[24];		       /* "sda", "sr0"; "": no disk or CD */
 	dev_t block_dev;
 	uint32_t block_size; /* bytes, of disks; otherwise 0 */
-	uint32_t depth;	     /* commands it takes at once; 0: not known */
+	uint64_t made;	/* another number for another device at this address */
+	uint32_t depth; /* commands it takes at once; 0: not known */
 	/* What it is known by when its nodes have other numbers: its world wide
 	 * id, or vendor, model and serial number, or without one the address.
 	 * Letters, digits and ".:_-" only. */

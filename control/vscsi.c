@@ -195,6 +195,7 @@ static void lun_settle(struct vscsi_lun *lun)
 		return;
 	case BUS_LUN_ADD:
 		if (!lun->rc) {
+			lun->again = false;
 			snprintf(text, sizeof(text),
 				 "serving %s, %" PRIu64 " bytes%s", lun->pname,
 				 lun->size,
@@ -208,6 +209,12 @@ static void lun_settle(struct vscsi_lun *lun)
 		return;
 	case BUS_LUN_DEL:
 		lun_release(lun);
+		if (lun->again) {
+			lun->ctl->dev.dirty = true;
+			lun_log(lun, LOG_NOTICE,
+				"the device is another one now, which is taken instead");
+			return;
+		}
 		/* Not by the toolstack's wish. */
 		if (lun->state != WIRE_BUS_CLOSING && lun->present)
 			snprintf(
@@ -236,6 +243,24 @@ static void luns_done(struct device *dev)
 		device_write(dev);
 }
 
+/*
+ * A real device that has come back, as another: the worker lets go of the old
+ * one in this round, and has the new one in the next. The guest is told nothing,
+ * it has a LUN all the time.
+ */
+static void plan_moved(struct vscsi_lun *lun)
+{
+	if (!lun->ctl->dev.facts.connected || lun->state != WIRE_BUS_CONNECTED)
+		return;
+	if (lun->added && lun_moved(lun)) {
+		lun->action = BUS_LUN_DEL;
+		lun->again = true;
+	} else if (!lun->added && lun->again) {
+		lun->action = BUS_LUN_ADD;
+		lun->failed = WIRE_BUS_CONNECTED;
+	}
+}
+
 /* Find out what each LUN needs; true if that takes a worker. */
 static bool plan_luns(struct vscsi *ctl)
 {
@@ -261,6 +286,8 @@ static bool plan_luns(struct vscsi *ctl)
 			if ((step.action == BUS_LUN_ADD && !lun->added) ||
 			    (step.action == BUS_LUN_DEL && lun->added))
 				lun->action = step.action;
+			else
+				plan_moved(lun);
 		}
 		any = any || lun->action != BUS_LUN_NONE;
 	}
@@ -400,5 +427,6 @@ const struct device_class vscsi_class = {
 	.writes = add_writes,
 	.stats = ask_stats,
 	.describe = describe,
+	.hotplug = true,
 	.clean = clean,
 };

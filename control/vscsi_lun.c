@@ -299,6 +299,7 @@ int lun_prepare(struct vscsi_lun *lun, struct proto_msg *msg, int *fds)
 	lun->read_only = props.read_only;
 	lun->size = props.size;
 	lun->naa = props.naa;
+	lun->sg = pdev->sg;
 	claim_take(claims, &lun->claim, lun->ctl->dev.guest, lun->vdev, pdev,
 		   &props);
 out:
@@ -311,6 +312,28 @@ out:
 	}
 	free(pdev);
 	return rc;
+}
+
+bool lun_moved(const struct vscsi_lun *lun)
+{
+	struct pdev_options options;
+	char ignored[PDEV_ERR_MAX];
+	struct pdev *pdev;
+	bool moved;
+
+	/* Not of the others, whose parsing may take its time. */
+	if (!lun->sg.address[0] || pdev_options_parse(&options, lun->options,
+						      ignored, sizeof(ignored)))
+		return false;
+	pdev = malloc(sizeof(*pdev));
+	moved = pdev &&
+		!pdev_parse(pdev, lun->pname, &options, ignored,
+			    sizeof(ignored)) &&
+		pdev->kind == PDEV_SG &&
+		(pdev->sg.made != lun->sg.made ||
+		 strcmp(pdev->sg.address, lun->sg.address));
+	free(pdev);
+	return moved;
 }
 
 void lun_release(struct vscsi_lun *lun)

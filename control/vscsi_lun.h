@@ -32,6 +32,8 @@ struct vscsi_lun {
 
 	/* What is held: from LUN_ADD until it is gone from the worker. */
 	bool added;
+	bool again; /* taken from the worker, to be given anew: see lun_moved() */
+	struct sgdev sg; /* of a real device: what the worker has open */
 	struct pdev_vdev at;
 	bool read_only;
 	struct claim claim;
@@ -69,6 +71,13 @@ int lun_read(struct vscsi_lun *lun, const struct store_tree *back,
  */
 int lun_prepare(struct vscsi_lun *lun, struct proto_msg *msg,
 		int *fds) XPV_MUST_CHECK;
+
+/*
+ * lun_moved - is another device now what its pdev and wwid name?
+ *
+ * False also while there is none, for then there is nothing better to serve.
+ */
+bool lun_moved(const struct vscsi_lun *lun);
 
 /* lun_release - the worker does not have it (any more). */
 void lun_release(struct vscsi_lun *lun);
