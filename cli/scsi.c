@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* xenpv scsi-attach, scsi-detach, scsi-list. */
+#include <errno.h>
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +15,75 @@
 #include "control/vdev.h"
 
 /* ----------------------------------------------------------------- attach */
+
+/* "host:N", and what must be right of it. */
+static int find_adapter(const char *name, const struct pdev_options *options,
+			struct ts_adapter *adapter, char *err)
+{
+	char said[PDEV_OPTIONS_MAX], end;
+
+	if (sscanf(name, "host:%" SCNu32 "%c", &adapter->number, &end) != 1 ||
+	    name[5] == '+' || name[5] == '-' || name[5] == ' ') {
+		snprintf(err, TS_ERR_MAX,
+			 "pdev '%.100s' is not host:N, the number of a SCSI "
+			 "adapter: try the first number of an address in xenpv "
+			 "scsi-devices",
+			 name);
+		return -EINVAL;
+	}
+	pdev_options_format(options, said);
+	if (said[0]) {
+		snprintf(err, TS_ERR_MAX,
+			 "pdev '%s' is an adapter, for which there is no "
+			 "option '%s': leave it out",
+			 name, said);
+		return -EINVAL;
+	}
+	adapter->made = sgdev_host_made(&sgdev_host, adapter->number);
+	if (adapter->made)
+		return 0;
+	snprintf(err, TS_ERR_MAX,
+		 "pdev '%s': this host has no such SCSI adapter: see xenpv "
+		 "scsi-devices, or ls /sys/class/scsi_host",
+		 name);
+	return -ENODEV;
+}
+
+/* The same as for one device, but that there is nothing to be opened. */
+static int adapter_attach(const struct cli_args *args, struct pdev_vdev *at,
+			  const struct pdev_options *options, char *err)
+{
+	struct toolstack *ts = NULL;
+	struct ts_adapter adapter;
+	struct ts_guest guest;
+	struct ts_request req = {
+		.guest = &guest,
+		.at = at,
+		.adapter = &adapter,
+		.no_wait = args->option[ATTACH_NO_WAIT] != NULL,
+	};
+	int rc;
+
+	rc = find_adapter(args->arg[1], options, &adapter, err);
+	if (!rc)
+		rc = device_timeout(args->option[ATTACH_TIMEOUT],
+				    &req.timeout_s, err);
+	if (!rc)
+		rc = device_open(&ts, args, err);
+	if (!rc)
+		rc = device_check_daemon(args, err);
+	if (!rc)
+		rc = ts_guest_find(ts, args->arg[0], &guest, err, TS_ERR_MAX);
+	if (!rc) {
+		device_catch_signals();
+		rc = ts_adapter_attach(ts, &req, err, TS_ERR_MAX);
+	}
+	if (!rc)
+		printf("guest %s has controller %u: adapter %s\n", args->arg[0],
+		       (unsigned int)at->host, args->arg[1]);
+	ts_close(ts);
+	return rc;
+}
 
 int scsi_attach(const struct command *command, const struct cli_args *args)
 {
@@ -35,6 +106,12 @@ int scsi_attach(const struct command *command, const struct cli_args *args)
 	(void)command;
 	/* What can be refused without Xen comes first, what costs last. */
 	rc = vdev_parse(&at, &options, args->arg[2], err, sizeof(err));
+	if (!rc && !strncmp(args->arg[1], "host:", 5)) {
+		rc = adapter_attach(args, &at, &options, err);
+		if (rc)
+			text_error("%s", err);
+		return rc ? 1 : 0;
+	}
 	if (!rc)
 		rc = device_timeout(args->option[ATTACH_TIMEOUT],
 				    &req.timeout_s, err);

@@ -272,6 +272,19 @@ void device_add_write(struct device_writes *w, const struct device *dev,
 	w->n++;
 }
 
+void device_add_front_rm(struct device_writes *w, const struct device *dev,
+			 const char *name)
+{
+	XPV_ASSERT(w->n < w->max);
+	snprintf(w->text[w->n].path, PATH_LEN,
+		 "/local/domain/%" PRIu32 "/device/%s/%" PRIu32 "/%s",
+		 dev->guest->domid, dev->class->front, dev->id, name);
+	w->op[w->n] = (struct store_op){.kind = STORE_OP_RM,
+					.path = w->text[w->n].path};
+	w->changes = true;
+	w->n++;
+}
+
 void device_add_number(struct device_writes *w, const struct device *dev,
 		       enum store_op_kind kind, const char *name,
 		       uint64_t value)

@@ -68,6 +68,10 @@ void device_add_number(struct device_writes *w, const struct device *dev,
 		       enum store_op_kind kind, const char *name,
 		       uint64_t value);
 
+/* The frontend's node NAME goes, if it is there. */
+void device_add_front_rm(struct device_writes *w, const struct device *dev,
+			 const char *name);
+
 /* device_number - a decimal number from the first to the last character? */
 bool device_number(const char *text, uint32_t *value);
 

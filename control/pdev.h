@@ -23,6 +23,8 @@
  * wwid: the device is found again when its nodes have changed, and no other is
  * taken for it.
  *
+ * (host:N, a whole adapter, is no pdev: control/vscsi_host.h.)
+ *
  * Options are given after the vdev: "PDEV,VDEV,ro,serial=A1".
  *
  * Every function that can fail because of what was typed takes ERR, room for

@@ -151,6 +151,18 @@ int sgdev_at(const struct sgdev_roots *roots, const char *address,
 	return look_at(roots, path, dev);
 }
 
+uint64_t sgdev_host_made(const struct sgdev_roots *roots, uint32_t number)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (snprintf(path, sizeof(path), "%s/class/scsi_host/host%u",
+		     roots->sys, number) >= PATH_MAX ||
+	    stat(path, &st))
+		return 0;
+	return st.st_ino;
+}
+
 static int no_dots(const struct dirent *e)
 {
 	return e->d_name[0] != '.';

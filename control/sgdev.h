@@ -83,6 +83,9 @@ typedef void sgdev_fn(void *ctx, const struct sgdev *dev);
 /* sgdev_each - FN for each SCSI device of the host, in order of address. */
 void sgdev_each(const struct sgdev_roots *roots, sgdev_fn *fn, void *ctx);
 
+/* sgdev_host_made - as sgdev.made, of an adapter; 0: there is no such one. */
+uint64_t sgdev_host_made(const struct sgdev_roots *roots, uint32_t number);
+
 /* sgdev_type - "disk", "tape", "changer", ... "other" for a device type. */
 const char *sgdev_type(uint32_t type);
 

@@ -94,14 +94,21 @@ void ts_close(struct toolstack *ts);
 int ts_guest_find(struct toolstack *ts, const char *text,
 		  struct ts_guest *guest, char *err, size_t len) XPV_MUST_CHECK;
 
+/* A SCSI adapter of this host (sgdev_host_made()). */
+struct ts_adapter {
+	uint32_t number;
+	uint64_t made;
+};
+
 /* What to attach, or detach (then PDEV is not used), and how long to try. */
 struct ts_request {
 	const struct ts_guest *guest;
 	const struct pdev_vdev *at; /* of a LUN */
 	/* Of a disk, and not NULL then: where, and (attach) what it is. */
 	const struct disk_spec *disk;
-	const struct pdev *pdev; /* with its options; was checked */
-	unsigned int timeout_s;	 /* not 0 */
+	const struct pdev *pdev;	  /* with its options; was checked */
+	const struct ts_adapter *adapter; /* for ts_adapter_attach() alone */
+	unsigned int timeout_s;		  /* not 0 */
 	bool no_wait;
 	bool force; /* detach: also from a guest that does not answer */
 };
@@ -127,7 +134,19 @@ int ts_attach(struct toolstack *ts, const struct ts_request *req, char *err,
 	      size_t len) XPV_MUST_CHECK;
 
 /*
- * ts_detach - take a LUN back; with the last one its controller goes
+ * ts_adapter_attach - give a guest a whole adapter, as a controller of its own,
+ * and wait until the guest has that
+ *
+ * Of req->at the first number counts. Its LUNs are xenpvd's matter.
+ *
+ * Return: -EEXIST: there is such a controller; otherwise as ts_attach().
+ */
+int ts_adapter_attach(struct toolstack *ts, const struct ts_request *req,
+		      char *err, size_t len) XPV_MUST_CHECK;
+
+/*
+ * ts_detach - take a LUN back; with the last one its controller goes, and an
+ * adapter goes as a whole
  *
  * Return: -ENOENT: there is nothing at this place; -EXDEV; -ETIMEDOUT: the
  * guest does not let go (the LUN stays unless req->force); -EINTR.

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/vscsi_host.h"
+
 /* Connected, but the new LUN is still untouched: it came just too late for
  * what the backend does at connect. Ask again after this long. */
 #define MISSED_MS 1000
@@ -106,6 +108,14 @@ static int check_append(struct place *p, const struct store_tree *back)
 			"another, or 'xenpv scsi-detach %s %s' first",
 			p->vdev, name, pname ? pname : "?", name, p->vdev);
 	}
+	if (tree_get(back, VSCSI_HOST))
+		return ts_fail(
+			p->err, p->len, -EINVAL,
+			"controller %u of guest '%s' is an adapter (%.40s), "
+			"whose devices come by themselves: choose another host "
+			"number than in vdev %s",
+			(unsigned int)p->req->at->host, name,
+			tree_get(back, VSCSI_HOST), p->vdev);
 	host = tree_is(back, "feature-host", "1");
 	if (host != p->req->pdev->options.feature_host)
 		return ts_fail(

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/vscsi_host.h"
+
 /* What taking back may cost on top of the time limit, each step. */
 #define TAKE_BACK_MS 5000
 
@@ -144,7 +146,7 @@ static int close_txn(struct place *p, store_tx tx)
 	if (rc)
 		return rc;
 	p->seen = ts_tree_state(back, "state");
-	if (count_luns(back)) {
+	if (count_luns(back) && !p->whole) {
 		rc = TXN_NOTHING;
 	} else if (!back->n) {
 		rc = 0;
@@ -205,7 +207,7 @@ static int forget_txn(struct place *p, store_tx tx)
 		return rc;
 	luns = count_luns(back);
 	tree_free(back);
-	if (luns)
+	if (luns && !p->whole)
 		return TXN_NOTHING; /* somebody has attached one just now */
 	rc = place_rm(p, tx, p->back);
 	snprintf(path, sizeof(path),
@@ -229,7 +231,7 @@ static int forget_txn(struct place *p, store_tx tx)
 /* The guest has not closed what it was asked to. */
 static int fail_open(struct place *p)
 {
-	if (p->req->disk)
+	if (p->req->disk || p->whole)
 		return ts_fail(
 			p->err, p->len, -ETIMEDOUT,
 			"guest '%s' has not let go of %s within %u s: is it "
@@ -324,11 +326,20 @@ int place_remove_lun(struct place *p)
 int ts_detach(struct toolstack *ts, const struct ts_request *req, char *err,
 	      size_t len)
 {
+	char path[PATH_LEN];
 	struct place p;
+	int rc;
 
 	place_init(&p, ts, req, err, len);
 	p.force = req->force;
 	p.type_existed = true;
 	err[0] = '\0';
-	return place_remove_lun(&p);
+	snprintf(path, sizeof(path), "%s/" VSCSI_HOST, p.back);
+	p.whole = ts_path_exists(ts, 0, path);
+	if (!p.whole)
+		return place_remove_lun(&p);
+	if (!req->no_wait)
+		return place_close(&p);
+	rc = place_ask_close(&p);
+	return rc < 0 ? rc : 0;
 }

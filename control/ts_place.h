@@ -50,6 +50,7 @@ struct place {
 	uint32_t seen;	      /* last state of the backend that was read */
 	bool type_existed;    /* .../backend/xenpv-vscsi, before attach */
 	bool put_back;	      /* what is removed was attached just now */
+	bool whole;	      /* the controller goes with its LUNs */
 	bool force;	      /* go on when the guest does not answer */
 	int64_t deadline;     /* ts_now_ms() at which waits end */
 	int64_t missed_since; /* 0: the new LUN was not missed */

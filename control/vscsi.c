@@ -85,6 +85,7 @@ static int read_luns(struct device *dev)
 			return rc;
 	}
 	forget_luns(ctl, false);
+	vscsi_host_read(ctl);
 	return 0;
 }
 
@@ -299,8 +300,12 @@ static void run_luns(struct device *dev)
 	struct vscsi *ctl = vscsi_of(dev);
 	struct link *link;
 
+	bool busy;
+
 	device_begin(dev, luns_done);
-	if (plan_luns(ctl)) {
+	busy = plan_luns(ctl);
+	vscsi_host_plan(ctl);
+	if (busy) {
 		dev->rc = guest_worker(dev->guest, &link);
 		if (dev->rc == -EAGAIN) {
 			/* Kicked when the last one has been reaped. */
@@ -354,7 +359,8 @@ static void add_lun_writes(struct device_writes *w, const struct device *dev,
 static size_t writes_max(const struct device *dev)
 {
 	/* and what is announced */
-	return LUN_WRITES * vscsi_of_const(dev)->nluns + 1;
+	return LUN_WRITES * vscsi_of_const(dev)->nluns + 1 +
+	       vscsi_host_writes_max(vscsi_of_const(dev));
 }
 
 static void add_writes(const struct device *dev, struct device_writes *w)
@@ -369,6 +375,7 @@ static void add_writes(const struct device *dev, struct device_writes *w)
 	for (size_t i = 0; i < ctl->nluns; i++)
 		if (ctl->luns[i]->present)
 			add_lun_writes(w, dev, ctl->luns[i]);
+	vscsi_host_writes(ctl, w);
 }
 
 /* ----------------------------------------------------------------- status */
@@ -405,6 +412,7 @@ static void describe(const struct device *dev, json_t *object)
 static void clean(struct device *dev)
 {
 	forget_luns(vscsi_of(dev), true);
+	vscsi_host_clean(vscsi_of(dev));
 }
 
 const struct device_class vscsi_class = {

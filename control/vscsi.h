@@ -7,6 +7,7 @@
 #define CONTROL_VSCSI_H
 
 #include "control/device.h"
+#include "control/vscsi_host.h"
 #include "control/vscsi_lun.h"
 
 /* LUNs of one controller. */
@@ -20,6 +21,7 @@ struct vscsi {
 	struct device dev; /* dev.id: U, the H of VDEV H:C:T:L */
 	struct vscsi_lun *luns[VSCSI_LUNS_MAX];
 	size_t nluns;
+	struct vscsi_host host;
 };
 
 extern const struct device_class vscsi_class;
