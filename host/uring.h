@@ -25,8 +25,10 @@ struct uring {
 
 /*
  * Set up a ring with room for ENTRIES operations between submissions, for the
- * calling thread alone. 0 or a negative errno (-ENOSYS: this kernel has no
- * io_uring, or it is switched off by kernel.io_uring_disabled).
+ * calling thread alone. It takes the operations that there are users of, and no
+ * others: what is not in the table of uring.c ends with -EACCES. 0 or a negative
+ * errno (-ENOSYS: this kernel has no io_uring, or it is switched off by
+ * kernel.io_uring_disabled).
  */
 int uring_init(struct uring *u, unsigned entries);
 
