@@ -44,6 +44,17 @@ struct host_ops {
 	const char *name; /* as in --host */
 
 	/*
+	 * Before there are links, in a process that will not be able to open
+	 * anything later: get what LINKS of them at a time need. NULL where
+	 * nothing is needed. Negative errno and *WHY.
+	 */
+	int (*prepare)(unsigned links, const char **why);
+
+	/* After that: it is all for guest DOMID, as far as the kernel can be
+	 * told. NULL where there is nothing to tell. Negative errno and *WHY. */
+	int (*restrict_to)(uint32_t domid, const char **why);
+
+	/*
 	 * Map the pages of RING for reading and writing and bind to its event
 	 * channel. They are at *SHARED, one after the other, until close().
 	 * PLACE is what follows the colon in --host (local: the host's

@@ -7,6 +7,10 @@
  * channel is masked by the kernel at each event until its port is written
  * back; we read and write the port through the io_uring, together with the
  * storage I/O of the same wake-up, so that it costs no system call.
+ *
+ * A process that has prepared has one descriptor of gntdev, which its links
+ * share (the library and the driver keep nothing per call in it), and one of
+ * evtchn for each link, used again and again.
  */
 #include "host/host.h"
 
@@ -14,10 +18,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <xenevtchn.h>
 #include <xengnttab.h>
@@ -42,17 +48,110 @@ struct host_link {
 	xengnttab_grant_copy_segment_t seg[HOST_COPY_MAX];
 };
 
+/* ------------------------------------------------ what is opened beforehand */
+
+static struct {
+	pthread_mutex_t lock;
+	xengnttab_handle *grants;  /* NULL: not prepared */
+	xenevtchn_handle **events; /* those that no link has */
+	unsigned nevents;
+} ready = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static int xen_prepare(unsigned links, const char **why)
+{
+	xenevtchn_handle *events;
+
+	*why = "out of memory";
+	ready.events = calloc(links, sizeof(*ready.events));
+	if (!ready.events)
+		return -ENOMEM;
+	*why = "/dev/xen/gntdev does not open";
+	ready.grants = xengnttab_open(&xen_quiet, 0);
+	if (!ready.grants)
+		return errno ? -errno : -EIO;
+	*why = "/dev/xen/evtchn does not open";
+	while (ready.nevents < links) {
+		events = xenevtchn_open(&xen_quiet, 0);
+		if (!events)
+			return errno ? -errno : -EIO;
+		ready.events[ready.nevents++] = events;
+	}
+	return 0;
+}
+
+static int xen_restrict_to(uint32_t domid, const char **why)
+{
+	unsigned i;
+
+	*why = "/dev/xen/evtchn cannot be restricted to one guest";
+	for (i = 0; i < ready.nevents; i++)
+		if (xenevtchn_restrict(ready.events[i], (domid_t)domid) < 0)
+			return errno ? -errno : -EIO;
+	return 0;
+}
+
+static xengnttab_handle *get_grants(void)
+{
+	return ready.grants ? ready.grants : xengnttab_open(&xen_quiet, 0);
+}
+
+static void put_grants(xengnttab_handle *grants)
+{
+	if (grants != ready.grants)
+		xengnttab_close(grants);
+}
+
+static xenevtchn_handle *get_events(void)
+{
+	xenevtchn_handle *events = NULL;
+
+	if (!ready.grants)
+		return xenevtchn_open(&xen_quiet, 0);
+	pthread_mutex_lock(&ready.lock);
+	if (ready.nevents > 0)
+		events = ready.events[--ready.nevents];
+	pthread_mutex_unlock(&ready.lock);
+	errno = EMFILE;
+	return events;
+}
+
+static void put_events(xenevtchn_handle *events)
+{
+	if (!ready.grants) {
+		xenevtchn_close(events);
+		return;
+	}
+	pthread_mutex_lock(&ready.lock);
+	ready.events[ready.nevents++] = events;
+	pthread_mutex_unlock(&ready.lock);
+}
+
+/* Forget ports that came before: the file wakes us only when it had none. */
+static int empty(xenevtchn_handle *events)
+{
+	uint32_t port[16];
+	int fd = xenevtchn_fd(events);
+
+	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+		return -1;
+	while (read(fd, port, sizeof(port)) > 0)
+		;
+	return 0;
+}
+
+/* -------------------------------------------------------------------- links */
+
 static void xen_close(struct host_link *l)
 {
 	/* The poll has a reference of the file: closing does not unbind. */
 	if (l->events && l->port > 0)
 		(void)xenevtchn_unbind(l->events, (evtchn_port_t)l->port);
 	if (l->events)
-		xenevtchn_close(l->events);
+		put_events(l->events);
 	if (l->ring)
 		xengnttab_unmap(l->grants, l->ring, l->pages);
 	if (l->grants)
-		xengnttab_close(l->grants);
+		put_grants(l->grants);
 	l->closed = true;
 	if (l->uring)
 		uring_cancel(l->uring, &l->poll);
@@ -89,7 +188,7 @@ static int xen_open(struct host_link **out, const char *place,
 	l->domid = ring->domid;
 	l->pages = ring->pages;
 	*why = "/dev/xen/gntdev does not open";
-	l->grants = xengnttab_open(&xen_quiet, 0);
+	l->grants = get_grants();
 	if (!l->grants)
 		goto fail;
 	*why = "the guest's ring pages cannot be mapped";
@@ -97,16 +196,16 @@ static int xen_open(struct host_link **out, const char *place,
 	if (!l->ring)
 		goto fail;
 	*why = "/dev/xen/evtchn does not open";
-	l->events = xenevtchn_open(&xen_quiet, 0);
+	l->events = get_events();
 	if (!l->events)
+		goto fail;
+	*why = "/dev/xen/evtchn cannot be made non-blocking";
+	if (empty(l->events) < 0)
 		goto fail;
 	*why = "the guest's event channel cannot be bound";
 	l->port =
 		xenevtchn_bind_interdomain(l->events, ring->domid, ring->port);
 	if (l->port < 0)
-		goto fail;
-	*why = "/dev/xen/evtchn cannot be made non-blocking";
-	if (fcntl(xenevtchn_fd(l->events), F_SETFL, O_NONBLOCK) < 0)
 		goto fail;
 	l->mine = (uint32_t)l->port;
 	*shared = l->ring;
@@ -219,6 +318,8 @@ static void xen_rearm(struct host_link *l, struct uring *u)
 
 const struct host_ops host_xen = {
 	.name = "xen",
+	.prepare = xen_prepare,
+	.restrict_to = xen_restrict_to,
 	.open = xen_open,
 	.close = xen_close,
 	.copy = xen_copy,
