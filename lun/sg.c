@@ -8,8 +8,8 @@
  * the kernel begins again after SIGSTOP or a debugger: a tape would have the
  * block twice. The driver takes write() from the very process that has opened
  * the node, so control gives a descriptor that is good for nothing (O_PATH),
- * and the node is opened here through it. The kernel keeps the data of each
- * command in memory of its own between the two calls.
+ * and the node is opened here through it (lun/sg_helper). The kernel keeps the
+ * data of each command in memory of its own between the two calls.
  *
  * Memory is bounded: the driver has room for SG_QUEUE commands of a
  * descriptor, and there are SG_OPS places here. What a cancelled command brings
@@ -40,7 +40,6 @@
 #include <pthread.h>
 #include <scsi/scsi_ioctl.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -51,9 +50,7 @@
 #include <linux/fs.h>
 
 #include "lun/sg_cmd.h"
-
-/* In the kernel's headers, but not in the C library's. */
-#define RESET_NO_ESCALATE 0x100
+#include "lun/sg_helper.h"
 
 #define SG_QUEUE 16u		 /* commands a descriptor can have */
 #define SG_OPS	 (2u * SG_QUEUE) /* see above */
@@ -332,20 +329,13 @@ static void sg_cancel(struct lun *l, struct lun_cmd *cmd)
 
 /* ---- reset ---- */
 
-static void reset_device(const struct sg *sg)
-{
-	int what = SG_SCSI_RESET_DEVICE | RESET_NO_ESCALATE;
-
-	/* Whether it went well is seen by what comes after. */
-	(void)ioctl(sg->fd, SG_SCSI_RESET, &what);
-}
-
 static void *reset_main(void *arg)
 {
 	struct sg *sg = arg;
 	uint64_t one = 1;
 
-	reset_device(sg);
+	/* Whether it went well is seen by what comes after. */
+	(void)sg_helper_reset(sg->fd);
 	if (write(sg->event, &one, sizeof(one)) != sizeof(one))
 		abort(); /* an eventfd takes 2^64 of them */
 	return NULL;
@@ -373,7 +363,7 @@ static void sg_reset(struct lun *l)
 	if (sg->shared || sg->resetting || sg->gone)
 		return;
 	if (pthread_create(&sg->thread, NULL, reset_main, sg)) {
-		reset_device(sg);
+		(void)sg_helper_reset(sg->fd);
 		return;
 	}
 	sg->resetting = true;
@@ -424,13 +414,8 @@ static void sg_close(struct lun *l)
 /* Open the node that PATH_FD, an O_PATH descriptor, stands for. */
 static int open_node(int path_fd, bool shared)
 {
-	int flags = O_RDWR | O_NONBLOCK | O_CLOEXEC | (shared ? 0 : O_EXCL);
-	char path[32];
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", path_fd);
-	fd = open(path, flags);
-	return fd < 0 ? -errno : fd;
+	return sg_helper_open(path_fd, O_RDWR | O_NONBLOCK | O_CLOEXEC |
+					       (shared ? 0 : O_EXCL));
 }
 
 static int ask_driver(struct sg *sg)
