@@ -47,6 +47,7 @@ struct daemon_cfg {
 	/* Those of the site, if not otherwise said. */
 	const char *run_dir, *state_dir, *xenstore;
 	int log_level;
+	bool no_sandbox; /* of the workers */
 };
 
 struct daemon {

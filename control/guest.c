@@ -325,7 +325,8 @@ static int spawn(const struct daemon *daemon, uint32_t domid, int sock,
 {
 	char name[] = "xenpv-worker", domid_is[] = "--domid", number[16];
 	char host_is[] = "--host", host[SITE_PATH_MAX];
-	char *argv[] = {name, domid_is, number, host_is, host, NULL};
+	char no_sandbox[] = "--no-sandbox";
+	char *argv[] = {name, domid_is, number, host_is, host, NULL, NULL};
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
 	sigset_t none, defaults;
@@ -333,6 +334,8 @@ static int spawn(const struct daemon *daemon, uint32_t domid, int sock,
 
 	snprintf(number, sizeof(number), "%u", domid);
 	snprintf(host, sizeof(host), "%s", daemon->cfg.site->text);
+	if (daemon->cfg.no_sandbox)
+		argv[5] = no_sandbox;
 	sigemptyset(&none);
 	sigemptyset(&defaults);
 	sigaddset(&defaults, SIGPIPE);

@@ -71,6 +71,13 @@ static int set_level(struct daemon_cfg *cfg, const char *value)
 	return -EINVAL;
 }
 
+static int set_no_sandbox(struct daemon_cfg *cfg, const char *value)
+{
+	(void)value;
+	cfg->no_sandbox = true;
+	return 0;
+}
+
 static int show_help(struct daemon_cfg *cfg, const char *value);
 
 static int show_version(struct daemon_cfg *cfg, const char *value)
@@ -100,6 +107,8 @@ static const struct option_row {
 	 set_state_dir},
 	{"--xenstore", "PATH", "xenstored's socket, or /dev/xen/xenbus",
 	 set_xenstore},
+	{"--no-sandbox", NULL, "workers keep all their rights: for debugging",
+	 set_no_sandbox},
 	{"--help", NULL, "show this and exit", show_help},
 	{"--version", NULL, "show the version and exit", show_version},
 };

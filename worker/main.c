@@ -16,6 +16,7 @@
 #include "host/log.h"
 #include "worker/proto.h"
 #include "worker/queue.h"
+#include "worker/sandbox.h"
 
 #define QUEUES_MAX 256
 
@@ -23,6 +24,8 @@ struct worker {
 	uint32_t domid;
 	const struct host_ops *host;
 	const char *place; /* of the host: what follows the colon in --host */
+	struct sandbox sandbox;
+	bool open; /* it goes without */
 	struct {
 		struct queue_id id;
 		struct queue *queue;
@@ -180,6 +183,7 @@ static int parse(struct worker *w, int argc, char **argv)
 	static const struct option options[] = {
 		{"domid", required_argument, NULL, 'd'},
 		{"host", required_argument, NULL, 'h'},
+		{"no-sandbox", no_argument, NULL, 'n'},
 		{0},
 	};
 	bool have_domid = false;
@@ -203,11 +207,37 @@ static int parse(struct worker *w, int argc, char **argv)
 			w->host = hosts[i];
 			w->place = optarg[len] ? optarg + len + 1 : NULL;
 			break;
+		case 'n':
+			w->open = true;
+			break;
 		default:
 			return -EINVAL;
 		}
 	}
 	return have_domid && w->host && optind == argc ? 0 : -EINVAL;
+}
+
+/* Give up what is not needed, or say why that cannot be. */
+static int enter_sandbox(struct worker *w, int argc, char **argv)
+{
+	char *last = argv[argc - 1];
+	char err[256];
+	int rc;
+
+	if (w->open)
+		return 0;
+	w->sandbox.host = w->host;
+	w->sandbox.place = w->place;
+	w->sandbox.domid = w->domid;
+	w->sandbox.title = argv[0];
+	w->sandbox.title_room = (size_t)(last + strlen(last) + 1 - argv[0]);
+	rc = sandbox_begin(&w->sandbox, err, sizeof(err));
+	if (!rc)
+		rc = sandbox_enter(&w->sandbox, err, sizeof(err));
+	if (rc)
+		log_line(LOG_ERR, NULL, "dom=%u cannot be served: %s", w->domid,
+			 err);
+	return rc;
 }
 
 int main(int argc, char **argv)
@@ -226,6 +256,8 @@ int main(int argc, char **argv)
 	signal(SIGINT, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
 	prctl(PR_SET_NAME, "xenpv-worker", 0, 0, 0);
+	if (enter_sandbox(&w, argc, argv) < 0)
+		return 1;
 	r = serve(&w);
 	finish(&w);
 	return r < 0;
