@@ -12,9 +12,10 @@
 #include "control/toolstack.h"
 
 static const struct table_column columns[] = {
-	{"Guest", 0},	  {"ID", 1},	   {"Worker", 1}, {"Device", 0},
-	{"LUNs", 1},	  {"Requests", 1}, {"Read", 1},	  {"Written", 1},
-	{"In flight", 1}, {"State", 0},	   {NULL, 0},
+	{"Guest", 0},	{"ID", 1},	{"Worker", 1},	  {"Memory", 1},
+	{"Sandbox", 0}, {"Device", 0},	{"LUNs", 1},	  {"Requests", 1},
+	{"Read", 1},	{"Written", 1}, {"In flight", 1}, {"State", 0},
+	{NULL, 0},
 };
 
 static void add_number(struct table *table, const json_t *value)
@@ -53,6 +54,7 @@ static void add_device(struct table *table, const json_t *guest,
 	const json_t *stats = json_object_get(device, "stats");
 	const json_t *state = json_object_get(device, "state");
 	const json_t *list = json_object_get(device, "luns");
+	const json_t *boxed = json_object_get(guest, "sandbox");
 	json_t *luns = list ? json_integer((json_int_t)json_array_size(list))
 			    : json_null();
 
@@ -62,6 +64,8 @@ static void add_device(struct table *table, const json_t *guest,
 	add_number(table, json_integer_value(json_object_get(guest, "worker"))
 				  ? json_object_get(guest, "worker")
 				  : NULL);
+	add_bytes(table, json_object_get(guest, "memory"));
+	table_add(table, !boxed ? NULL : json_is_true(boxed) ? "yes" : "no");
 	add_name(table, device);
 	add_number(table, luns);
 	add_number(table, json_object_get(stats, "requests"));

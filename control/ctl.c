@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "control/device.h"
+#include "control/proc.h"
 #include "host/log.h"
 
 struct client {
@@ -99,6 +100,23 @@ static json_t *device_json(const struct device *dev)
 	return json;
 }
 
+static json_t *guest_json(const struct guest *guest, json_t *devices)
+{
+	json_t *json = json_pack("{si ss ss si so}", "domid", (int)guest->domid,
+				 "name", guest->name, "uuid", guest->uuid,
+				 "worker", (int)guest->pid, "devices", devices);
+	struct proc proc;
+
+	if (!guest->pid || proc_read(guest->pid, &proc))
+		return json;
+	json_object_set_new(json, "memory",
+			    json_integer((json_int_t)proc.memory));
+	json_object_set_new(json, "threads",
+			    json_integer((json_int_t)proc.threads));
+	json_object_set_new(json, "sandbox", json_boolean(proc.sandboxed));
+	return json;
+}
+
 static json_t *status_json(const struct daemon *daemon)
 {
 	json_t *guests = json_array(), *devices;
@@ -110,12 +128,7 @@ static json_t *status_json(const struct daemon *daemon)
 		devices = json_array();
 		TAILQ_FOREACH(dev, &guest->devices, entry)
 		json_array_append_new(devices, device_json(dev));
-		json_array_append_new(
-			guests,
-			json_pack("{si ss ss si so}", "domid",
-				  (int)guest->domid, "name", guest->name,
-				  "uuid", guest->uuid, "worker",
-				  (int)guest->pid, "devices", devices));
+		json_array_append_new(guests, guest_json(guest, devices));
 	}
 	return json_pack("{sb ss si sb so}", "ok", 1, "version", XENPV_VERSION,
 			 "pid", (int)getpid(), "stopping", daemon->stopping,
