@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck shell=bash disable=SC2016,SC2119,SC2317
+#
+# The worker's sandbox on the real Xen: what a worker that has been taken over can still do, and what the
+# kernel says of one that serves a guest.
+# shellcheck source=tests/lab/tap.sh
+. "$SCENARIO_DIR/tap.sh"
+
+programs=$TREE/build/tests/local
+
+# of FIELD: of the process's status file.
+of() {
+	sed -n "s/^$1:[[:space:]]*//p" "/proc/$worker/status"
+}
+
+daemon_start || bail "xenpvd starts"
+guest_start g1 || bail "guest g1 starts"
+guest_start g2 tools=no || bail "guest g2 starts"
+id=$(guest_id g1) other=$(guest_id g2)
+
+# Attempts, each in the sandbox and without; their results become ours.
+while IFS= read -r line; do
+	case $line in
+	ok\ *) tap_result 0 "${line#ok * - }" ;;
+	not\ ok\ *) tap_result 1 "${line#not ok * - }" ;;
+	1..*) ended=yes ;;
+	*) echo "# $line" ;;
+	esac
+done < <(XENPV_WORKER=$programs/sandbox_worker "$programs/test_sandbox" xen "$id" "$other" 2>&1)
+is "all attempts were made" "${ended:-}" yes
+
+truncate -s 64M /var/tmp/disk.img
+ok "a disk" xenpv scsi-attach g1 /var/tmp/disk.img 0:0:0:0
+disk=$(guest_disk g1 0:0:0:0)
+ok "which the guest writes and verifies" guest_run g1 60 "fio --name=v --filename=/dev/$disk --ioengine=libaio \
+	--direct=1 --rw=randwrite --bsrange=4k-64k --iodepth=8 --size=4m --verify=crc32c --verify_fatal=1"
+worker=$(xenpv status --json | jq '.guests[0].worker')
+user=$((1879048192 + id))
+is "status says that the worker is in its sandbox" "$(xenpv status --json | jq '.guests[0].sandbox')" true
+is "it has a user of its own" "$(of Uid)" "$user"$'\t'"$user"$'\t'"$user"$'\t'"$user"
+is "and no other groups" "$(of Groups)" ''
+is "its root directory is empty" "$(find "/proc/$worker/root/" | wc -l)" 1
+is "it has no network" "$(nsenter -t "$worker" -n ip -o link show up | wc -l)" 0
+is "its threads, too, have no capabilities" "$(cat /proc/"$worker"/task/*/status | grep '^Cap' | sort -u |
+	grep -vc '0000000000000000')" 0
+is "and their calls are filtered" "$(cat /proc/"$worker"/task/*/status | sed -n 's/^Seccomp:\s*//p' | sort -u)" 2
+ok "the disk leaves" xenpv scsi-detach g1 0:0:0:0
+# Its descriptors of event channels are used again.
+for i in 1 2 3; do
+	ok "attach, the ${i}th time" xenpv scsi-attach g1 /var/tmp/disk.img 0:0:0:0
+	ok "read" guest_run g1 30 "dd if=/dev/$(guest_disk g1 0:0:0:0) of=/dev/null bs=64k count=16"
+	ok "detach" xenpv scsi-detach g1 0:0:0:0
+done
+for g in g1 g2; do xl destroy $g; done
+ok "no worker is left" wait_for 20 no_workers
+is "no helper, either" "$(pgrep -f xenpv-sg-helper)" ''
+ok "xenpvd stops in an orderly way" daemon_stop
+is "dom0's kernel has nothing to complain about" \
+	"$(dmesg | grep -E 'BUG:|Oops|WARNING:|general protection|segfault')" ''
+tap_end
