@@ -13,9 +13,12 @@ void peer_init(struct peer *p, const struct peer_cfg *cfg)
 	p->cfg = *cfg;
 }
 
+/* Having woken is all: each turn looks at the ring. */
 static void on_event(void *ctx)
 {
-	(void)ctx; /* having woken is all: each turn looks at the ring */
+	struct peer *p = ctx;
+
+	p->events++;
 }
 
 int peer_open(struct peer *p, uint32_t port, const uint32_t *gref,
@@ -136,6 +139,24 @@ bool peer_tell_now(struct peer *p, uint32_t inflight)
 void peer_rearm(struct peer *p)
 {
 	p->cfg.host->rearm(p->link, p->cfg.uring);
+}
+
+uint64_t peer_storm(struct peer *p)
+{
+	bool useless = p->events != p->storm_events &&
+		       p->stats.requests == p->storm_requests;
+
+	if (p->stats.requests != p->storm_requests)
+		p->storm = 0;
+	p->storm_events = p->events;
+	p->storm_requests = p->stats.requests;
+	if (!useless)
+		return 0;
+	if (p->storm < PEER_STORM_FREE + PEER_STORM_STEPS)
+		p->storm++;
+	return p->storm > PEER_STORM_FREE
+		       ? PEER_STORM_NS << (p->storm - PEER_STORM_FREE - 1)
+		       : 0;
 }
 
 void peer_error(struct peer *p, const char *text, uint64_t a, uint64_t b)

@@ -31,6 +31,16 @@ struct peer_cfg {
 	bool eager;
 };
 
+/*
+ * So many events in a row may come without a request: the guest sends one for
+ * what was taken before it came, too. After each further one there is a pause,
+ * twice as long as the one before, up to 6.4 ms: a guest that does nothing but
+ * send events costs some hundred wake-ups a second.
+ */
+#define PEER_STORM_FREE	 16u
+#define PEER_STORM_STEPS 7u
+#define PEER_STORM_NS	 100000ull
+
 struct peer {
 	struct peer_cfg cfg;
 	struct proto_stats stats;
@@ -47,6 +57,10 @@ struct peer {
 	uint32_t untold; /* responses since the guest was last notified */
 	uint32_t depth;	 /* the most it kept in flight lately */
 	uint64_t untold_since;
+	/* events from it */
+	uint64_t events;		       /* all */
+	uint64_t storm_events, storm_requests; /* when last looked at */
+	uint32_t storm; /* of them in a row without a request */
 };
 
 /* Make a peer without a ring in P. */
@@ -93,6 +107,10 @@ bool peer_tell_now(struct peer *p, uint32_t inflight);
 
 /* It was notified of everything. */
 void peer_told(struct peer *p);
+
+/* After every turn: how long to do nothing, because too many events have come
+ * that brought nothing; ns, 0 as a rule. */
+uint64_t peer_storm(struct peer *p);
 
 /* Before sleeping: let the next event through. */
 void peer_rearm(struct peer *p);

@@ -148,6 +148,15 @@ static uint64_t poll_max(void)
 						  : POLL_LIMIT_NS;
 }
 
+/* The guest sends events that bring nothing: it has to wait for us. */
+static void pause_for(uint64_t ns)
+{
+	const struct timespec t = {.tv_nsec = (long)ns};
+
+	if (ns)
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL);
+}
+
 static void sleep_on(struct queue *q)
 {
 	uint64_t before;
@@ -193,9 +202,11 @@ static void *queue_main(void *arg)
 	q->peer->cfg.hold_ns =
 		(q->poll_max ? q->poll_max : POLL_LIMIT_NS) / HOLD_PART;
 	mailbox_listen(&q->mail, &q->uring);
-	while (!q->over)
+	while (!q->over) {
 		if (!turn(q))
 			sleep_on(q);
+		pause_for(peer_storm(q->peer));
+	}
 	uring_fini(&q->uring);
 	return NULL;
 }

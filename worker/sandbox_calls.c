@@ -102,6 +102,7 @@ static const struct call calls_of[] = {
 	CALL(WORKER, read, "lun/sg.c:collect"),
 	CALL(WORKER, lseek, "storage/file.c:find_extent"),
 	CALL(WORKER, clock_gettime, "worker/queue.c:now_ns"),
+	CALL(WORKER, clock_nanosleep, "worker/queue.c:pause_for"),
 	CALL(WORKER, getppid, "worker/queue.c:poll_max:SYS_getppid"),
 	/* rings */
 	IOCTL(ON_XEN, IOCTL_GNTDEV_MAP_GRANT_REF,
@@ -189,7 +190,6 @@ static const struct call calls_of[] = {
 	CALL(WORKER, rseq, "libc:start of a thread"),
 	CALL(WORKER, rt_sigprocmask, "libc:start of a thread"),
 	CALL(WORKER, sched_yield, "libc:locks"),
-	CALL(WORKER, clock_nanosleep, "libc:waiting"),
 	CALL(WORKER, restart_syscall, "libc:going on after a signal"),
 	CALL(WORKER, rt_sigreturn, "libc:end of a signal's handler"),
 	CALL(WORKER, exit, "libc:end of a thread"),

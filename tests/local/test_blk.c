@@ -637,6 +637,51 @@ static void test_control_gone(void **state)
 }
 
 /* What the worker says of a ring names it. */
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* Processor time of the worker so far, ns. */
+static uint64_t cpu_of(const struct world *w)
+{
+	struct timespec t;
+	clockid_t clock;
+
+	assert_int_equal(clock_getcpuclockid(w->worker, &clock), 0);
+	assert_int_equal(clock_gettime(clock, &t), 0);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* Nothing but events for long enough for the worker to become tired of them;
+ * then a request is served, and not late. */
+static void test_event_storm(void **state)
+{
+	struct queue *q = queue_open(*state, 1);
+	uint64_t begin = now_ns(), cpu, sent = 0, took;
+
+	cpu = cpu_of(q->w);
+	do {
+		front_local.notify(q->w->f, q->port);
+		sent++;
+	} while (now_ns() - begin < 500000000u);
+	took = now_ns() - begin;
+	cpu = cpu_of(q->w) - cpu;
+	print_message("# %llu events in %llu ms cost %llu us\n",
+		      (unsigned long long)sent,
+		      (unsigned long long)(took / 1000000),
+		      (unsigned long long)(cpu / 1000));
+	assert_true(sent > 2000);
+	assert_in_range(cpu, 0, took / 10);
+	begin = now_ns();
+	assert_int_equal(move(q, WIRE_BLK_OP_READ, 8, 0, 1), OKAY);
+	assert_in_range(now_ns() - begin, 0, 2000000000u);
+	queue_done(q);
+}
+
 static void test_log(void **state)
 {
 	struct world *w = *state;
@@ -672,7 +717,7 @@ int main(void)
 		WORLD(test_storage_fails), WORLD(test_broken),
 		WORLD(test_bad_open),	   WORLD(test_close_under_load),
 		WORLD(test_close_waits),   WORLD(test_control_gone),
-		WORLD(test_log),
+		WORLD(test_event_storm),   WORLD(test_log),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);
