@@ -76,12 +76,33 @@ static int read_facts(struct device *dev)
 
 static int on_start(sd_event_source *s, uint64_t usec, void *ctx);
 
+/* Count a round of GUEST at NOW; how long it has to wait for it, us. */
+static uint64_t guest_pace(struct guest *guest, uint64_t now)
+{
+	uint64_t earned = (now - guest->rounds_us) / GUEST_PACE_US;
+
+	if (earned >= guest->rounds) {
+		guest->rounds = 0;
+		guest->rounds_us = now;
+	} else {
+		guest->rounds -= (uint32_t)earned;
+		guest->rounds_us += earned * GUEST_PACE_US;
+	}
+	guest->rounds++;
+	return guest->rounds <= GUEST_ROUNDS
+		       ? 0
+		       : (guest->rounds - GUEST_ROUNDS) * GUEST_PACE_US;
+}
+
 static void schedule(struct device *dev, uint64_t delay_us)
 {
 	uint64_t now = now_us(), earliest = dev->started_us + DEVICE_PACE_US;
+	uint64_t wait = guest_pace(dev->guest, now);
 
 	if (earliest > now + delay_us)
 		delay_us = earliest - now;
+	if (wait > delay_us)
+		delay_us = wait;
 	(void)sd_event_add_time_relative(dev->guest->daemon->event, &dev->start,
 					 CLOCK_MONOTONIC, delay_us, 1, on_start,
 					 dev);

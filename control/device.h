@@ -8,7 +8,8 @@
  *      +--------- dirty: something has come meanwhile <-------------------+
  *
  * One round at a time per device. What comes during a round only marks the
- * device; a round begins at the earliest DEVICE_PACE_US after the one before.
+ * device; a round begins at the earliest DEVICE_PACE_US after the one before,
+ * and when its guest has not had too many lately.
  * So a guest that writes its nodes in a loop costs a bounded amount of work. A
  * round ends with one transaction that expects the states it was decided on;
  * if they have changed, the next round decides again. Nothing is undone: what
@@ -46,6 +47,13 @@
 #include "worker/proto.h"
 
 #define DEVICE_PACE_US 10000
+
+/*
+ * Rounds of all devices of a guest: so many at once, as when it starts or ends
+ * with all it may have, and from then on one every GUEST_PACE_US.
+ */
+#define GUEST_ROUNDS  512u
+#define GUEST_PACE_US 10000u
 
 struct device_writes; /* control/device_round.h */
 

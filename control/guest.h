@@ -62,6 +62,11 @@ struct guest {
 	bool usable; /* not ending, link not lost */
 
 	struct log_rate rate; /* of lines the guest can cause */
+
+	/* Rounds of its devices (control/device.c): those begun and not yet
+	 * earned back, by the time at which that was last reckoned. */
+	uint32_t rounds;
+	uint64_t rounds_us;
 };
 
 TAILQ_HEAD(guest_list, guest);
