@@ -127,6 +127,9 @@ struct pdev_vdev {
 /* Has TEXT no control character, so that it can stand in a line for people? */
 bool pdev_is_line(const char *text);
 
+/* Take digits, a number of at most MAX, off *TEXT: are there any? */
+bool pdev_number(const char **text, unsigned long max, unsigned long *value);
+
 /*
  * Parse "H:C:T:L", decimal, nothing else: host at most 65535, channel and
  * target 255, lun 16383. -EINVAL otherwise.
