@@ -17,6 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "control/late.h"
+
 #define UNIX_PREFIX "nbd:unix:"
 #define TCP_PREFIX  "nbd://"
 #define PORT	    "10809" /* IANA's */
@@ -32,6 +34,38 @@
 #define FLAG_SEND_FLUSH	 (1u << 2)
 #define FLAG_SEND_FUA	 (1u << 3)
 #define FLAG_SEND_ZEROES (1u << 6)
+
+/* What is used of libnbd. */
+#define LIBNBD(X)                                                              \
+	X(nbd_aio_connect_socket)                                              \
+	X(nbd_aio_connect_tcp)                                                 \
+	X(nbd_aio_connect_unix)                                                \
+	X(nbd_aio_get_fd)                                                      \
+	X(nbd_aio_is_closed)                                                   \
+	X(nbd_aio_is_dead)                                                     \
+	X(nbd_aio_is_ready)                                                    \
+	X(nbd_can_flush)                                                       \
+	X(nbd_can_fua)                                                         \
+	X(nbd_can_multi_conn)                                                  \
+	X(nbd_can_trim)                                                        \
+	X(nbd_can_zero)                                                        \
+	X(nbd_close)                                                           \
+	X(nbd_create)                                                          \
+	X(nbd_get_block_size)                                                  \
+	X(nbd_get_errno)                                                       \
+	X(nbd_get_error)                                                       \
+	X(nbd_get_size)                                                        \
+	X(nbd_is_read_only)                                                    \
+	X(nbd_is_rotational)                                                   \
+	X(nbd_poll)                                                            \
+	X(nbd_set_export_name)                                                 \
+	X(nbd_set_request_structured_replies)
+
+static struct {
+	LIBNBD(LATE_MEMBER)
+} nbd;
+
+static const char *const nbd_names[] = {LIBNBD(LATE_NAME)};
 
 /* Where a server is, and what of it is wanted. */
 struct place {
@@ -139,8 +173,8 @@ int pdev_nbd_parse(struct pdev *pdev, const char *name, char *err, size_t len)
 /* What libnbd says, which is "function: what has failed: why". */
 static int explain(const struct pdev *pdev, char *err, size_t len)
 {
-	int error = nbd_get_errno();
-	const char *text = nbd_get_error();
+	int error = nbd.nbd_get_errno();
+	const char *text = nbd.nbd_get_error();
 	const char *colon = text ? strstr(text, ": ") : NULL;
 
 	return fail(
@@ -164,17 +198,17 @@ static int begin(const struct pdev *pdev, struct nbd_handle *h, int client)
 	int rc;
 
 	/* Simple replies are all that the worker knows. */
-	if (nbd_set_request_structured_replies(h, false))
+	if (nbd.nbd_set_request_structured_replies(h, false))
 		return -1;
 	if (client >= 0)
-		return nbd_aio_connect_socket(h, client);
+		return nbd.nbd_aio_connect_socket(h, client);
 	if (!split(&p, pdev->path))
 		return -1;
-	rc = nbd_set_export_name(h, p.export);
+	rc = nbd.nbd_set_export_name(h, p.export);
 	if (rc)
 		return rc;
-	return p.socket[0] ? nbd_aio_connect_unix(h, p.socket)
-			   : nbd_aio_connect_tcp(h, p.host, p.port);
+	return p.socket[0] ? nbd.nbd_aio_connect_unix(h, p.socket)
+			   : nbd.nbd_aio_connect_tcp(h, p.host, p.port);
 }
 
 static int connect_to(const struct pdev *pdev, struct nbd_handle *h, int client,
@@ -183,8 +217,8 @@ static int connect_to(const struct pdev *pdev, struct nbd_handle *h, int client,
 	int64_t end = now_ms() + PDEV_NBD_PATIENCE_MS, left;
 	int rc = begin(pdev, h, client);
 
-	while (!rc && !nbd_aio_is_ready(h)) {
-		if (nbd_aio_is_dead(h) || nbd_aio_is_closed(h))
+	while (!rc && !nbd.nbd_aio_is_ready(h)) {
+		if (nbd.nbd_aio_is_dead(h) || nbd.nbd_aio_is_closed(h))
 			return fail(
 				err, len, -EPIPE,
 				"pdev '%.200s': the server has closed the connection; look into its log",
@@ -195,14 +229,14 @@ static int connect_to(const struct pdev *pdev, struct nbd_handle *h, int client,
 				err, len, -ETIMEDOUT,
 				"pdev '%.200s': its server does not answer; is it stopped, or does it serve one client only, and has that?",
 				pdev->name);
-		if (nbd_poll(h, (int)left) < 0)
+		if (nbd.nbd_poll(h, (int)left) < 0)
 			rc = -1;
 	}
 	if (!rc)
 		return 0;
 	/* Hung up, before or while something was sent. */
 	rc = explain(pdev, err, len);
-	return client >= 0 && nbd_aio_is_dead(h) ? -EPIPE : rc;
+	return client >= 0 && nbd.nbd_aio_is_dead(h) ? -EPIPE : rc;
 }
 
 /* ----------------------------------------------------------------- measure */
@@ -227,17 +261,17 @@ static int check_blocks(const struct pdev *pdev, struct pdev_props *props,
 static int measure(const struct pdev *pdev, struct nbd_handle *h,
 		   struct pdev_props *props, char *err, size_t len)
 {
-	int64_t size = nbd_get_size(h);
-	int64_t min = nbd_get_block_size(h, LIBNBD_SIZE_MINIMUM);
-	int64_t good = nbd_get_block_size(h, LIBNBD_SIZE_PREFERRED);
-	int64_t max = nbd_get_block_size(h, LIBNBD_SIZE_MAXIMUM);
-	bool zero = nbd_can_zero(h) > 0;
+	int64_t size = nbd.nbd_get_size(h);
+	int64_t min = nbd.nbd_get_block_size(h, LIBNBD_SIZE_MINIMUM);
+	int64_t good = nbd.nbd_get_block_size(h, LIBNBD_SIZE_PREFERRED);
+	int64_t max = nbd.nbd_get_block_size(h, LIBNBD_SIZE_MAXIMUM);
+	bool zero = nbd.nbd_can_zero(h) > 0;
 	uint32_t flags = 0;
 	int rc;
 
 	if (size < 0 || min < 0 || good < 0 || max < 0)
 		return explain(pdev, err, len);
-	props->read_only |= nbd_is_read_only(h) > 0;
+	props->read_only |= nbd.nbd_is_read_only(h) > 0;
 	if (props->read_only && !pdev->options.read_only)
 		return fail(
 			err, len, -EROFS,
@@ -252,12 +286,12 @@ static int measure(const struct pdev *pdev, struct nbd_handle *h,
 		props->phys_size = (uint32_t)good;
 	props->zero = zero;
 	/* Blocks that are given back read as zeroes: by zeroing, not by TRIM. */
-	props->discard = zero && nbd_can_trim(h) > 0;
+	props->discard = zero && nbd.nbd_can_trim(h) > 0;
 	props->discard_granularity = props->phys_size;
-	props->rotational = nbd_is_rotational(h) > 0;
-	props->multi = nbd_can_multi_conn(h) > 0;
-	flags |= nbd_can_flush(h) > 0 ? FLAG_SEND_FLUSH : 0;
-	flags |= nbd_can_fua(h) > 0 ? FLAG_SEND_FUA : 0;
+	props->rotational = nbd.nbd_is_rotational(h) > 0;
+	props->multi = nbd.nbd_can_multi_conn(h) > 0;
+	flags |= nbd.nbd_can_flush(h) > 0 ? FLAG_SEND_FLUSH : 0;
+	flags |= nbd.nbd_can_fua(h) > 0 ? FLAG_SEND_FUA : 0;
 	flags |= zero ? FLAG_SEND_ZEROES : 0;
 	snprintf(props->args, sizeof(props->args), "%x %" PRId64, flags,
 		 max ? max : (int64_t)REQUEST_MAX);
@@ -275,7 +309,7 @@ static void set(int fd, int level, int name, int value)
 /* The socket of H, for io_uring, which waits by itself. */
 static int take_socket(struct nbd_handle *h)
 {
-	int fd = fcntl(nbd_aio_get_fd(h), F_DUPFD_CLOEXEC, 3);
+	int fd = fcntl(nbd.nbd_aio_get_fd(h), F_DUPFD_CLOEXEC, 3);
 	int flags = fd < 0 ? -1 : fcntl(fd, F_GETFL);
 
 	if (fd < 0)
@@ -295,13 +329,18 @@ static int take_socket(struct nbd_handle *h)
 int pdev_nbd_negotiate(const struct pdev *pdev, int client, int *fd,
 		       struct pdev_props *props, char *err, size_t len)
 {
-	struct nbd_handle *h = nbd_create();
+	struct nbd_handle *h = NULL;
 	int rc;
 
+	rc = late_load("libnbd.so.0", nbd_names, &nbd,
+		       XPV_ARRAY_SIZE(nbd_names), err, len);
+	if (!rc)
+		h = nbd.nbd_create();
 	if (!h) {
 		if (client >= 0)
 			close(client);
-		return fail(err, len, -ENOMEM, "out of memory; try again");
+		return rc ? rc
+			  : fail(err, len, -ENOMEM, "out of memory; try again");
 	}
 	rc = connect_to(pdev, h, client, err, len);
 	if (!rc)
@@ -313,7 +352,7 @@ int pdev_nbd_negotiate(const struct pdev *pdev, int client, int *fd,
 				  pdev->name, strerror(-*fd));
 	}
 	/* It goes without a word to the server: the connection goes on. */
-	nbd_close(h);
+	nbd.nbd_close(h);
 	return rc;
 }
 
