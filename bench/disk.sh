@@ -56,7 +56,7 @@ wait_for 20 xenpv status >/dev/null 2>&1 || fail "xenpvd does not start"
 for type in $GUESTS; do
 	guest_start b$type type="$type" || exit 1
 	xenpv scsi-attach b$type /dev/ram0 0:0:0:0 || exit 1
-	kernel_vscsi_attach b$type /dev/ram1 1:0:0:0 || exit 1
+	xenpv scsi-attach b$type /dev/ram1 1:0:0:0,backend=kernel || exit 1
 	ours=$(disk_of b$type 0)
 	kernel=$(disk_of b$type 1)
 	say "$type guest: xenpv is $ours, xen-scsiback is $kernel"
@@ -67,9 +67,7 @@ for type in $GUESTS; do
 		done
 	done
 	xenpv status | tee "$OUT/status-$type.txt"
-	domain=$(guest_id b$type)
 	xl destroy b$type
-	kernel_vscsi_forget "$domain"
 done
 kernel_version=$(uname -r)
 echo "Xen $(xl info | sed -n 's/^xen_version *: //p') on $(xl info | sed -n 's/^nr_cpus *: //p') processor(s)," \

@@ -108,7 +108,8 @@ const struct command commands[] = {
 			"0, target, LUN\n"
 			"OPTION  ro rw shared feature-host serial=TEXT "
 			"product=TEXT naa=HEX\n"
-			"        blocksize=512|4096 direct=auto|on|off\n"
+			"        blocksize=512|4096 direct=auto|on|off "
+			"backend=xenpv|kernel\n"
 			"\n"
 			"Example: xenpv scsi-attach web /dev/vg0/web 0:0:1:0\n",
 		.args_min = 3,

@@ -120,7 +120,7 @@ int scsi_attach(const struct command *command, const struct cli_args *args)
 				sizeof(err));
 	if (!rc)
 		rc = device_open(&ts, args, err);
-	if (!rc)
+	if (!rc && !options.kernel)
 		rc = device_check_daemon(args, err);
 	if (!rc)
 		rc = ts_guest_find(ts, args->arg[0], &guest, err, sizeof(err));
@@ -165,15 +165,20 @@ int scsi_detach(const struct command *command, const struct cli_args *args)
 				    &req.timeout_s, err);
 	if (!rc)
 		rc = device_open(&ts, args, err);
-	/* With --force it is for what is left when nobody answers any more. */
-	if (!rc && !req.force)
-		rc = device_check_daemon(args, err);
 	if (!rc)
 		rc = ts_guest_find(ts, args->arg[0], &guest, err, sizeof(err));
+	if (rc == -ENOENT && ts_kernel_left(ts, args->arg[0])) {
+		rc = ts_kernel_sweep(ts, err, sizeof(err));
+		goto out;
+	}
+	/* With --force it is for what is left when nobody answers any more. */
+	if (!rc && !req.force && !ts_by_kernel(ts, &guest, &at))
+		rc = device_check_daemon(args, err);
 	if (!rc) {
 		device_catch_signals();
 		rc = ts_detach(ts, &req, err, sizeof(err));
 	}
+out:
 	if (rc)
 		text_error("%s", err);
 	ts_close(ts);
@@ -237,13 +242,14 @@ static void find_facts(const struct ts_lun *lun, struct facts *facts)
 
 	*facts = (struct facts){0};
 	lun_state(lun, facts->state, sizeof(facts->state));
-	if (lun->kernel)
-		return; /* its pdev is a name within the kernel's target */
+	/* Of one that others have made it is a name within the target. */
+	if (lun->kernel && lun->pname[0] != '/')
+		return;
 	facts->type = "disk";
 	facts->sized = device_size(lun->pname, &facts->size);
-	facts->vendor = "XENPV";
-	facts->product = "DISK";
-	facts->revision = "0001";
+	facts->vendor = lun->kernel ? "LIO-ORG" : "XENPV";
+	facts->product = lun->kernel ? NULL : "DISK";
+	facts->revision = lun->kernel ? NULL : "0001";
 	parsed = !pdev_options_parse(&facts->options, lun->options, ignored,
 				     sizeof(ignored));
 	if (parsed && facts->options.product[0])

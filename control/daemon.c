@@ -25,6 +25,7 @@
 #include "control/ctl.h"
 #include "control/device.h"
 #include "control/hotplug.h"
+#include "control/toolstack.h"
 #include "core/xs.h"
 
 /* DOMID_FIRST_RESERVED of Xen's public/xen.h. */
@@ -341,10 +342,14 @@ static void on_backend(struct store *st, int err, const char *path, void *ctx)
 
 static void on_release(struct store *st, int err, const char *path, void *ctx)
 {
+	struct daemon *daemon = ctx;
+
 	(void)st;
 	(void)path;
-	if (!err)
-		daemon_scan(ctx);
+	if (err)
+		return;
+	daemon_scan(daemon);
+	ts_kernel_sweep_aside(daemon->cfg.site);
 }
 
 /* -------------------------------------------------------------- its end */

@@ -207,7 +207,8 @@ static const struct parameter {
 	{"backendtype", VALUE, set_refused,
 	 "the backend is always xenpvd: leave it out"},
 	{"backend", VALUE, set_refused,
-	 "the backend is the domain this runs in: leave it out"},
+	 "the backend is the domain this runs in: leave it out, or use "
+	 "'xl block-attach' for a disk of the kernel's backend"},
 	{"script", VALUE, set_refused,
 	 "no script is run: give the device that it would make as target"},
 	{"specification", VALUE, set_refused,

@@ -14,7 +14,7 @@
  *   options  comma separated: ro rw shared feature-host serial=TEXT
  *            product=TEXT naa=HEX blocksize=512|4096 direct=auto|on|off
  *            format=raw|qcow2|vhdx|vpc|vmdk
- *            passthrough wwid=TEXT
+ *            passthrough wwid=TEXT backend=xenpv|kernel
  *
  * A path of a tape drive (st, nst), a medium changer (sch), a CD drive (sr), or
  * of any SCSI device's sg node is that device itself; so is a disk with the
@@ -79,6 +79,7 @@ struct pdev_options {
 	bool read_only;
 	bool shared;	  /* other LUNs may have the same pdev if they say so */
 	bool passthrough; /* a disk: give it itself */
+	bool kernel;	  /* served by xen-scsiback, not by xenpvd (lio.h) */
 	bool no_scsi;	  /* set by who cannot: what has blocks gives those, and
 			 other devices are refused; no word of the list */
 	bool feature_host; /* of the controller, not of the LUN: the command

@@ -90,6 +90,7 @@ enum option {
 	OPT_FORMAT,
 	OPT_PASSTHROUGH,
 	OPT_WWID,
+	OPT_BACKEND,
 	OPT_N,
 };
 
@@ -109,6 +110,7 @@ static const struct {
 	[OPT_FORMAT] = {"format", "raw, qcow2, vhdx, vpc or vmdk"},
 	[OPT_PASSTHROUGH] = {"passthrough", NULL},
 	[OPT_WWID] = {"wwid", "1 to 95 letters, digits and .:_-"},
+	[OPT_BACKEND] = {"backend", "xenpv or kernel"},
 };
 
 static const char *const direct_names[] = {
@@ -250,6 +252,9 @@ static bool set_option(struct pdev_options *o, enum option option,
 	case OPT_WWID:
 		return is_wwid(value) &&
 		       copy_text(o->wwid, sizeof(o->wwid), value);
+	case OPT_BACKEND:
+		o->kernel = !strcmp(value, "kernel");
+		return o->kernel || !strcmp(value, "xenpv");
 	case OPT_N:
 		break;
 	}
@@ -362,6 +367,8 @@ void pdev_options_format(const struct pdev_options *o, char *text)
 		n += (size_t)sprintf(text + n, ",passthrough");
 	if (o->wwid[0])
 		n += (size_t)sprintf(text + n, ",wwid=%s", o->wwid);
+	if (o->kernel)
+		n += (size_t)sprintf(text + n, ",backend=kernel");
 	if (n)
 		memmove(text, text + 1, n);
 }

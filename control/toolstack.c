@@ -204,11 +204,12 @@ static bool says_shared(const struct store_tree *tree, const char *path)
 	       options.shared;
 }
 
-/* What is given out, by backends of ours: names of nodes. */
+/* What is given out by xenpv: names of nodes. */
 static const struct holder {
 	const char *type, *pdev, *vdev;
 } holders[] = {
 	{TS_TYPE, "p-dev", "v-dev"},
+	{TS_TYPE_KERNEL, "p-devname", "v-dev"},
 	{TS_TYPE_BLOCK, "physical-device-path", "dev"},
 };
 

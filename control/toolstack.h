@@ -125,10 +125,13 @@ int ts_pdev_free(struct toolstack *ts, const struct pdev *pdev, char *err,
 /*
  * ts_attach - give a guest a LUN and wait until the guest has it
  *
+ * With the option backend=kernel the kernel's backend is set up for it (lio.h).
+ *
  * Return: -EEXIST: the place is taken; -EXDEV: the controller is another
  * backend's; -EINVAL: the controller's feature-host differs; -ETIMEDOUT; -EIO:
  * backend or frontend refuse the device; -ESRCH: the guest went away; -EINTR.
- * After each of these xenstore is as it was before.
+ * With backend=kernel also what lio_add()
+ * returns. After each of these xenstore is as it was before.
  */
 int ts_attach(struct toolstack *ts, const struct ts_request *req, char *err,
 	      size_t len) XPV_MUST_CHECK;
@@ -153,6 +156,31 @@ int ts_adapter_attach(struct toolstack *ts, const struct ts_request *req,
  */
 int ts_detach(struct toolstack *ts, const struct ts_request *req, char *err,
 	      size_t len) XPV_MUST_CHECK;
+
+/*
+ * ts_by_kernel - does the kernel's backend serve the controller of AT?
+ *
+ * What ts_detach() looks at, for who has to know whether xenpvd is needed.
+ */
+bool ts_by_kernel(struct toolstack *ts, const struct ts_guest *guest,
+		  const struct pdev_vdev *at);
+
+/*
+ * ts_kernel_sweep - remove what the kernel's backend has of guests that ended
+ *
+ * Neither Xen nor xl removes its nodes, nor what it serves from configfs, where
+ * it keeps the devices open.
+ */
+int ts_kernel_sweep(struct toolstack *ts, char *err, size_t len) XPV_MUST_CHECK;
+
+/* ts_kernel_sweep_aside - the same for who must not wait, in a process of its
+ * own that is nobody's child, if there is anything; it says on stderr what went
+ * wrong. */
+void ts_kernel_sweep_aside(const struct site *site);
+
+/* ts_kernel_left - has a guest that has ended, of this name or number, left
+ * anything for ts_kernel_sweep()? */
+bool ts_kernel_left(struct toolstack *ts, const char *guest);
 
 /* ts_block_attach - give a guest a disk: as ts_attach(). */
 int ts_block_attach(struct toolstack *ts, const struct ts_request *req,

@@ -35,7 +35,8 @@ static int write_lun(struct place *p, store_tx tx)
 	ts_dev_path(dir, p->back, p->dev, NULL);
 	rc = place_put(p, tx, dir, "p-devname", pdev->name);
 	if (!rc)
-		rc = place_put(p, tx, dir, "p-dev", pdev->path);
+		rc = place_put(p, tx, dir, "p-dev",
+			       p->kernel ? p->p_dev : pdev->path);
 	if (!rc)
 		rc = place_put(p, tx, dir, "v-dev", p->vdev);
 	if (!rc)
@@ -83,6 +84,9 @@ static int write_controller(struct place *p, store_tx tx)
 	if (!rc)
 		rc = place_put(p, tx, p->back, "feature-host",
 			       options->feature_host ? "1" : "0");
+	/* For when the guest has ended: its own nodes go with it. */
+	if (!rc && p->kernel)
+		rc = place_put(p, tx, p->back, "domain", p->req->guest->name);
 	if (!rc)
 		rc = place_put_u32(p, tx, p->back, "state", ST_INITIALISING);
 	if (!rc)
@@ -133,6 +137,23 @@ static int check_append(struct place *p, const struct store_tree *back)
 	return 0;
 }
 
+/* Before anything is made for it. */
+static int check_place(struct place *p)
+{
+	struct store_tree *back = NULL;
+	int rc;
+
+	rc = place_check_front(p, 0);
+	if (!rc)
+		rc = store_sync_snapshot(p->ts->st, 0, p->back, NULL, &back);
+	if (!rc && back->n)
+		rc = check_append(p, back);
+	tree_free(back);
+	if (rc < 0 && !p->err[0])
+		ts_fail_store(p->err, p->len, rc, "read the device's nodes");
+	return rc < 0 ? rc : 0;
+}
+
 static int attach_txn(struct place *p, store_tx tx)
 {
 	struct store *st = p->ts->st;
@@ -162,7 +183,7 @@ static int attach_txn(struct place *p, store_tx tx)
 	if (create) {
 		snprintf(path, sizeof(path),
 			 "/local/domain/%" PRIu32 "/backend/%s", p->ts->self,
-			 TS_TYPE);
+			 p->type);
 		p->type_existed = ts_path_exists(p->ts, tx, path);
 		rc = write_controller(p, tx);
 	} else {
@@ -257,11 +278,13 @@ static int attached(struct store *st, void *ctx)
 			"while it was attached: see 'xenpv scsi-list %s'",
 			p->vdev, p->req->guest->name, p->req->guest->name);
 	else if (dev_state == ST_CLOSED || error)
-		rc = ts_fail(
-			p->err, p->len, -EIO,
-			"xenpvd cannot give '%.300s' to guest '%s': %.400s",
-			p->req->pdev->name, p->req->guest->name,
-			error ? error : "no reason given, see its log");
+		rc = ts_fail(p->err, p->len, -EIO,
+			     "%s cannot give '%.300s' to guest '%s': %.400s",
+			     p->kernel ? "xen-scsiback" : "xenpvd",
+			     p->req->pdev->name, p->req->guest->name,
+			     error	 ? error
+			     : p->kernel ? "see dmesg"
+					 : "no reason given, see its log");
 	else if (state == ST_CLOSING || state == ST_CLOSED)
 		rc = place_fail_closed(p);
 	else if (state != ST_CONNECTED)
@@ -295,10 +318,12 @@ static void explain_timeout(struct place *p)
 	front = ts_read_state(p->ts, path);
 	if (back == ST_INITIALISING)
 		ts_fail(p->err, p->len, 0,
-			"xenpvd has not looked at vdev %s of guest '%s' within %u "
+			"%s has not looked at vdev %s of guest '%s' within %u "
 			"s: %s",
-			p->vdev, name, p->req->timeout_s,
-			ts_word(p->ts, SITE_DAEMON_LOG));
+			p->kernel ? "xen-scsiback" : "xenpvd", p->vdev, name,
+			p->req->timeout_s,
+			p->kernel ? "see dmesg"
+				  : ts_word(p->ts, SITE_DAEMON_LOG));
 	else if (back == ST_INIT_WAIT && front <= ST_INITIALISING)
 		ts_fail(p->err, p->len, 0,
 			"guest '%s' has not answered for vdev %s within %u s: %s "
@@ -333,6 +358,38 @@ static void take_back(struct place *p)
 	}
 }
 
+static int attach(struct place *p)
+{
+	const struct ts_request *req = p->req;
+	int rc;
+
+	rc = place_txn_when_ready(p, attach_txn);
+	if (rc == -ETIMEDOUT)
+		return ts_fail(
+			p->err, p->len, rc,
+			"controller %u of guest '%s' is %s and stays so "
+			"for %u s: try again, or another host number than "
+			"in vdev %s",
+			(unsigned int)req->at->host, req->guest->name,
+			ts_state_name(p->seen), req->timeout_s, p->vdev);
+	if (rc)
+		return place_fail_wait(p, rc);
+	ts_step(p->ts, "wrote %s/vscsi-devs/dev-%" PRIu32, p->back, p->dev);
+	if (req->no_wait)
+		return 0;
+
+	p->err[0] = '\0';
+	rc = place_await(p, attached);
+	if (!rc)
+		return 0;
+	if (rc == -ETIMEDOUT)
+		explain_timeout(p);
+	else
+		rc = place_fail_wait(p, rc);
+	take_back(p);
+	return rc;
+}
+
 int ts_attach(struct toolstack *ts, const struct ts_request *req, char *err,
 	      size_t len)
 {
@@ -340,29 +397,15 @@ int ts_attach(struct toolstack *ts, const struct ts_request *req, char *err,
 	int rc;
 
 	place_init(&p, ts, req, err, len);
-	rc = place_txn_when_ready(&p, attach_txn);
-	if (rc == -ETIMEDOUT)
-		return ts_fail(
-			err, len, rc,
-			"controller %u of guest '%s' is %s and stays so "
-			"for %u s: try again, or another host number than "
-			"in vdev %s",
-			(unsigned int)req->at->host, req->guest->name,
-			ts_state_name(p.seen), req->timeout_s, p.vdev);
-	if (rc)
-		return place_fail_wait(&p, rc);
-	ts_step(ts, "wrote %s/vscsi-devs/dev-%" PRIu32, p.back, p.dev);
-	if (req->no_wait)
-		return 0;
-
-	err[0] = '\0';
-	rc = place_await(&p, attached);
+	if (!req->pdev->options.kernel)
+		return attach(&p);
+	place_use_kernel(&p);
+	rc = check_place(&p);
 	if (!rc)
-		return 0;
-	if (rc == -ETIMEDOUT)
-		explain_timeout(&p);
-	else
-		rc = place_fail_wait(&p, rc);
-	take_back(&p);
+		rc = place_kernel_add(&p);
+	if (!rc)
+		rc = attach(&p);
+	if (rc)
+		place_kernel_undo(&p);
 	return rc;
 }

@@ -54,6 +54,10 @@ static int request_txn(struct place *p, store_tx tx)
 	p->seen = ts_tree_state(back, "state");
 	if (!back->n || dev_state == ST_CLOSED || !dev_state) {
 		rc = TXN_NOTHING;
+	} else if (p->kernel && p->seen != ST_CONNECTED &&
+		   p->seen != ST_RECONFIGURING && p->seen != ST_RECONFIGURED) {
+		/* xen-scsiback looks at LUNs only when its frontend moves. */
+		rc = TXN_NOTHING;
 	} else if (p->seen == ST_INITIALISING || p->seen == ST_INIT_WAIT ||
 		   p->seen == ST_CLOSING || p->seen == ST_CLOSED) {
 		/* No frontend to be asked: the backend decides alone. */
@@ -98,6 +102,22 @@ static int withdraw_txn(struct place *p, store_tx tx)
 	return place_move(p, tx, from, to);
 }
 
+/* What the kernel has served there, for when the nodes are gone. */
+static int keep_p_dev(struct place *p, store_tx tx)
+{
+	char path[PATH_LEN];
+	char *value = NULL;
+	int rc;
+
+	rc = store_sync_read(p->ts->st, tx,
+			     ts_dev_path(path, p->back, p->dev, "p-dev"),
+			     &value, NULL);
+	if (!rc)
+		snprintf(p->p_dev, sizeof(p->p_dev), "%.47s", value);
+	free(value);
+	return rc == -ENOENT ? 0 : rc;
+}
+
 /* Remove dev-N at both ends. */
 static int forget_lun_txn(struct place *p, store_tx tx)
 {
@@ -105,12 +125,15 @@ static int forget_lun_txn(struct place *p, store_tx tx)
 	char path[PATH_LEN];
 	uint32_t state;
 	char *value = NULL;
-	int rc;
+	int rc = 0;
 
 	if (!ts_path_exists(p->ts, tx,
 			    ts_dev_path(path, p->back, p->dev, NULL)))
 		return TXN_NOTHING;
-	rc = store_sync_rm(st, tx, path);
+	if (p->kernel)
+		rc = keep_p_dev(p, tx);
+	if (!rc)
+		rc = store_sync_rm(st, tx, path);
 	/* Theirs goes too: the number will be used again, and its state must
 	 * not be taken for the next one's. */
 	if (!rc)
@@ -284,11 +307,8 @@ static int fail_held(struct place *p, int rc)
 		r == 0 ? ", it keeps it" : "");
 }
 
-/*
- * The whole way back. With p->force every step that is not answered is
- * followed by the next one all the same.
- */
-int place_remove_lun(struct place *p)
+/* All of xenstore's part. */
+static int remove_lun(struct place *p)
 {
 	int rc;
 
@@ -323,6 +343,25 @@ int place_remove_lun(struct place *p)
 	return place_close(p);
 }
 
+/*
+ * The whole way back. With p->force every step that is not answered is
+ * followed by the next one all the same.
+ */
+int place_remove_lun(struct place *p)
+{
+	int rc;
+
+	if (p->kernel && !p->put_back)
+		p->p_dev[0] = '\0'; /* it is found on the way */
+	rc = remove_lun(p);
+	if (!p->kernel)
+		return rc;
+	if (!rc)
+		return place_kernel_drop(p);
+	place_kernel_undo(p);
+	return rc;
+}
+
 int ts_detach(struct toolstack *ts, const struct ts_request *req, char *err,
 	      size_t len)
 {
@@ -334,6 +373,17 @@ int ts_detach(struct toolstack *ts, const struct ts_request *req, char *err,
 	p.force = req->force;
 	p.type_existed = true;
 	err[0] = '\0';
+	if (ts_by_kernel(ts, req->guest, req->at))
+		place_use_kernel(&p);
+	/* Somebody has to be there to take away what it has served. */
+	if (p.kernel && req->no_wait)
+		return ts_fail(err, len, -EINVAL,
+			       "vdev %s of guest '%s' is of the kernel's "
+			       "backend, which is cleaned up by who waits: "
+			       "leave out --no-wait",
+			       p.vdev, req->guest->name);
+	if (p.kernel)
+		return place_remove_lun(&p);
 	snprintf(path, sizeof(path), "%s/" VSCSI_HOST, p.back);
 	p.whole = ts_path_exists(ts, 0, path);
 	if (!p.whole)

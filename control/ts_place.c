@@ -95,6 +95,13 @@ const char *ts_state_name(uint32_t state)
 
 /* ----------------------------------------------------------------- places */
 
+static void set_back(struct place *p)
+{
+	snprintf(p->back, BASE_LEN,
+		 "/local/domain/%" PRIu32 "/backend/%s/%" PRIu32 "/%" PRIu32,
+		 p->ts->self, p->type, p->req->guest->domid, p->id);
+}
+
 void place_init(struct place *p, struct toolstack *ts,
 		const struct ts_request *req, char *err, size_t len)
 {
@@ -103,26 +110,32 @@ void place_init(struct place *p, struct toolstack *ts,
 	*p = (struct place){.ts = ts, .req = req, .err = err, .len = len};
 	if (req->disk) {
 		p->type = TS_TYPE_BLOCK;
-		p->kernel = p->front_type = "vbd";
+		p->other = p->front_type = "vbd";
 		p->id = req->disk->number;
 		snprintf(p->vdev, sizeof(p->vdev), "%s", req->disk->vdev);
 		snprintf(p->what, sizeof(p->what), "disk %s", p->vdev);
 	} else {
 		p->type = TS_TYPE;
-		p->kernel = p->front_type = TS_TYPE_KERNEL;
+		p->other = p->front_type = TS_TYPE_KERNEL;
 		p->id = req->at->host;
 		vdev_format(req->at, p->vdev);
 		snprintf(p->what, sizeof(p->what), "controller %" PRIu32,
 			 p->id);
 	}
 	snprintf(p->home, BASE_LEN, "/local/domain/%" PRIu32, domid);
-	snprintf(p->back, BASE_LEN,
-		 "/local/domain/%" PRIu32 "/backend/%s/%" PRIu32 "/%" PRIu32,
-		 ts->self, p->type, domid, p->id);
+	set_back(p);
 	snprintf(p->front, BASE_LEN,
 		 "/local/domain/%" PRIu32 "/device/%s/%" PRIu32, domid,
 		 p->front_type, p->id);
 	p->deadline = ts_now_ms() + (int64_t)req->timeout_s * 1000;
+}
+
+void place_use_kernel(struct place *p)
+{
+	p->kernel = true;
+	p->type = TS_TYPE_KERNEL;
+	p->other = TS_TYPE;
+	set_back(p);
 }
 
 /* "BASE/vscsi-devs/dev-N/LEAF"; no LEAF: the directory. */
@@ -324,7 +337,7 @@ int place_txn_when_ready(struct place *p,
 int place_check_front(struct place *p, store_tx tx)
 {
 	const char *hint = "remove it the way it was given";
-	char path[PATH_LEN], kernel[PATH_LEN];
+	char path[PATH_LEN], other[PATH_LEN];
 	char *owner = NULL;
 	int rc;
 
@@ -334,9 +347,9 @@ int place_check_front(struct place *p, store_tx tx)
 		return 0;
 	if (rc)
 		return rc;
-	snprintf(kernel, sizeof(kernel),
+	snprintf(other, sizeof(other),
 		 "/local/domain/%" PRIu32 "/backend/%s/%" PRIu32 "/%" PRIu32,
-		 p->ts->self, p->kernel, p->req->guest->domid, p->id);
+		 p->ts->self, p->other, p->req->guest->domid, p->id);
 	if (p->req->pdev)
 		hint = p->req->disk ? "choose another vdev"
 				    : "choose another H in the vdev's H:C:T:L";
@@ -344,8 +357,9 @@ int place_check_front(struct place *p, store_tx tx)
 		rc = ts_fail(p->err, p->len, -EXDEV,
 			     "%s of guest '%s' is served by %s (%.200s): %s",
 			     p->what, p->req->guest->name,
-			     strcmp(owner, kernel) ? "another backend"
-						   : "the kernel's backend",
+			     strcmp(owner, other) ? "another backend"
+			     : p->kernel	  ? "xenpvd"
+						  : "the kernel's backend",
 			     owner, hint);
 	free(owner);
 	return rc;

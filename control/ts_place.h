@@ -6,6 +6,7 @@
 #ifndef CONTROL_TS_PLACE_H
 #define CONTROL_TS_PLACE_H
 
+#include "control/lio.h"
 #include "control/store.h"
 #include "control/toolstack.h"
 #include "control/tree.h"
@@ -40,8 +41,10 @@ struct place {
 	const struct ts_request *req;
 	char vdev[VDEV_TEXT_MAX];
 	char what[VDEV_TEXT_MAX + 16]; /* "controller 0", "disk xvda" */
-	const char *type, *kernel;     /* of our backend, and of the kernel's */
-	const char *front_type;	       /* below the guest's device/ */
+	/* Of the backend that is meant, and of the other one: ours and the
+	 * kernel's. */
+	const char *type, *other;
+	const char *front_type; /* below the guest's device/ */
 	uint32_t id;
 	char home[BASE_LEN];  /* /local/domain/D */
 	char back[BASE_LEN];  /* the backend's directory */
@@ -51,6 +54,9 @@ struct place {
 	bool type_existed;    /* .../backend/xenpv-vscsi, before attach */
 	bool put_back;	      /* what is removed was attached just now */
 	bool whole;	      /* the controller goes with its LUNs */
+	/* Served by xen-scsiback; P_DEV: what it serves, lio.h ("": nothing). */
+	bool kernel;
+	char p_dev[LIO_PDEV_MAX];
 	bool force;	      /* go on when the guest does not answer */
 	int64_t deadline;     /* ts_now_ms() at which waits end */
 	int64_t missed_since; /* 0: the new LUN was not missed */
@@ -88,6 +94,9 @@ const char *ts_dev_path(char *out, const char *base, uint32_t dev,
 /* @req, @err stay the caller's and must outlive the place. */
 void place_init(struct place *p, struct toolstack *ts,
 		const struct ts_request *req, char *err, size_t len);
+
+/* The place is one of the kernel's backend. */
+void place_use_kernel(struct place *p);
 
 /* Write BASE/LEAF. */
 int place_put(struct place *p, store_tx tx, const char *base, const char *leaf,
@@ -165,6 +174,17 @@ int place_close(struct place *p) XPV_MUST_CHECK;
 
 /* place_ask_close - the first step of that alone; TXN_NOTHING as place_txn(). */
 int place_ask_close(struct place *p) XPV_MUST_CHECK;
+
+/*
+ * What the kernel serves for our LUN (ts_kernel.c): make it, before anything is
+ * written; and take it away, after all has been removed.
+ */
+int place_kernel_add(struct place *p) XPV_MUST_CHECK;
+int place_kernel_drop(struct place *p) XPV_MUST_CHECK;
+
+/* place_kernel_undo - the same, after an error whose line is in p->err: that
+ * stays. */
+void place_kernel_undo(struct place *p);
 
 /* place_write_ends - both directories with what every device has, without a
  * state (ts_attach.c). */

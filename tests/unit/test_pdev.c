@@ -116,6 +116,7 @@ static void options_come_back(void **state)
 		"format=vpc",
 		"naa=5000c50012345678,blocksize=512,direct=on",
 		"shared,passthrough,wwid=naa.3333333000007d0",
+		"ro,backend=kernel",
 	};
 	struct pdev_options o;
 	char text[PDEV_OPTIONS_MAX], err[PDEV_ERR_MAX];
