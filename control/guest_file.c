@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -414,6 +415,10 @@ int guest_file_parse(struct guest_file *gf, const char *text, const char *file,
 	rc = take_list(gf, xlu, text, false, err, len);
 	if (!rc)
 		rc = take_list(gf, xlu, text, true, err, len);
+	for (size_t i = 0; i < gf->n && !rc; i++) {
+		value = xlu_list_item(xlu, "xenpv_size", (int)i);
+		gf->item[i].size = value ? strtoull(value, NULL, 10) : 0;
+	}
 	if (!rc)
 		rc = check_pairs(gf, err, len);
 	if (rc)
@@ -530,6 +535,18 @@ static void put_list(FILE *f, const struct guest_file *gf, bool disk)
 		fputs("\n]\n", f);
 }
 
+/* In the order in which the others are read. */
+static void put_sizes(FILE *f, const struct guest_file *gf)
+{
+	fputs("xenpv_size = [", f);
+	for (int disk = 0; disk < 2; disk++)
+		for (size_t i = 0; i < gf->n; i++)
+			if (gf->item[i].disk == disk)
+				fprintf(f, " \"%" PRIu64 "\",",
+					gf->item[i].size);
+	fputs(" ]\n", f);
+}
+
 char *guest_file_pack(const struct guest_file *gf)
 {
 	char *text = NULL;
@@ -546,6 +563,7 @@ char *guest_file_pack(const struct guest_file *gf)
 	fputc('\n', f);
 	put_list(f, gf, false);
 	put_list(f, gf, true);
+	put_sizes(f, gf);
 	bad = ferror(f);
 	if (fclose(f) || bad) {
 		free(text);

@@ -41,8 +41,9 @@
 struct guest_item {
 	bool disk; /* of xenpv_disk */
 	char *text;
-	char *where; /* "FILE:LINE:COLUMN: vscsi", for messages */
-	char *name;  /* pdev, as written */
+	char *where;   /* "FILE:LINE:COLUMN: vscsi", for messages */
+	char *name;    /* pdev, as written */
+	uint64_t size; /* bytes it had where the list was made; 0: not said */
 	/* Of vscsi: */
 	struct pdev_vdev at;
 	struct pdev_options options;
@@ -95,7 +96,8 @@ void guest_file_free(struct guest_file *gf);
 /*
  * guest_file_pack - the list as text: name=, uuid=, vscsi=, xenpv_disk=
  *
- * The form of a guest's file, so that guest_file_parse() reads it.
+ * The form of a guest's file, so that guest_file_parse() reads it; the sizes of
+ * the devices are in one more list, xenpv_size=.
  *
  * Return: malloc'ed; NULL: no memory.
  */

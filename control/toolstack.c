@@ -214,7 +214,8 @@ static const struct holder {
 };
 
 static int pdev_free_of(struct toolstack *ts, const struct holder *holder,
-			const struct pdev *pdev, char *err, size_t len)
+			const struct pdev *pdev, uint32_t but, char *err,
+			size_t len)
 {
 	struct store_tree *tree = NULL;
 	struct ts_guest guest;
@@ -237,7 +238,8 @@ static int pdev_free_of(struct toolstack *ts, const struct holder *holder,
 			continue;
 		/* What a destroyed guest has left behind is no owner. */
 		if (!ts_guest_load(ts, (uint32_t)strtoul(node->path, NULL, 10),
-				   &guest))
+				   &guest) ||
+		    guest.domid == but)
 			continue;
 		vdev = beside(tree, node->path, holder->vdev);
 		rc = ts_fail(
@@ -254,12 +256,18 @@ static int pdev_free_of(struct toolstack *ts, const struct holder *holder,
 int ts_pdev_free(struct toolstack *ts, const struct pdev *pdev, char *err,
 		 size_t len)
 {
+	return ts_pdev_free_but(ts, pdev, UINT32_MAX, err, len);
+}
+
+int ts_pdev_free_but(struct toolstack *ts, const struct pdev *pdev,
+		     uint32_t domid, char *err, size_t len)
+{
 	int rc = 0;
 
 	if (pdev->kind == PDEV_NULL)
 		return 0; /* nothing in it that two could fight for */
 	for (size_t i = 0; i < XPV_ARRAY_SIZE(holders) && !rc; i++)
-		rc = pdev_free_of(ts, &holders[i], pdev, err, len);
+		rc = pdev_free_of(ts, &holders[i], pdev, domid, err, len);
 	return rc;
 }
 

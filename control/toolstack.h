@@ -108,7 +108,12 @@ struct ts_request {
 	const struct disk_spec *disk;
 	const struct pdev *pdev;	  /* with its options; was checked */
 	const struct ts_adapter *adapter; /* for ts_adapter_attach() alone */
-	unsigned int timeout_s;		  /* not 0 */
+	/* ts_attach() with no_wait: more LUNs of the same controller, in the same
+	 * transaction: at and pdev of each. One that came after the others
+	 * could be missed when the controller is connected just then. */
+	const struct ts_request *more;
+	size_t nmore;
+	unsigned int timeout_s; /* not 0 */
 	bool no_wait;
 	bool force; /* detach: also from a guest that does not answer */
 };
@@ -252,6 +257,40 @@ int ts_disks_add(struct toolstack *ts, const struct ts_guest *guest,
 		 struct ts_disks *disks, char *err, size_t len) XPV_MUST_CHECK;
 
 void ts_disks_free(struct ts_disks *disks);
+
+/* ts_self - the domain this runs in. */
+uint32_t ts_self(const struct toolstack *ts);
+
+/*
+ * ts_guest_uuid - which guest it is, whatever its name and number are now
+ * @uuid: GUEST_UUID_MAX bytes of guest_file.h; lower case, "" if it has none
+ */
+void ts_guest_uuid(struct toolstack *ts, const struct ts_guest *guest,
+		   char *uuid);
+
+/*
+ * ts_guest_by_uuid - the domain that a guest is now
+ *
+ * Return: -ENOENT: none; -ENOTUNIQ: two (it happens when one migrates within a
+ * host); @guest is one of them then.
+ */
+int ts_guest_by_uuid(struct toolstack *ts, const char *uuid,
+		     struct ts_guest *guest, char *err,
+		     size_t len) XPV_MUST_CHECK;
+
+/* ts_guest_exists - is there a domain of that number? */
+bool ts_guest_exists(struct toolstack *ts, uint32_t domid);
+
+/* ts_pdev_free_but - as ts_pdev_free(), but guest DOMID may have it. */
+int ts_pdev_free_but(struct toolstack *ts, const struct pdev *pdev,
+		     uint32_t domid, char *err, size_t len) XPV_MUST_CHECK;
+
+/* ts_served - has xenpvd looked at the device at REQ's place? The backend's
+ * state is InitWait or beyond, or there is no such device. */
+bool ts_served(struct toolstack *ts, const struct ts_request *req);
+
+/* ts_left - are there nodes of backends of ours for guest DOMID? */
+bool ts_left(struct toolstack *ts, uint32_t domid);
 
 /* ts_state_name - "connected" for 4, "-" for 0, "?" beyond the protocol. */
 const char *ts_state_name(uint32_t state);

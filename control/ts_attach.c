@@ -14,11 +14,10 @@
  * what the backend does at connect. Ask again after this long. */
 #define MISSED_MS 1000
 
-/* The lowest number that is not in use. */
-static uint32_t free_dev(const struct store_tree *back)
+/* The lowest number from N on that is not in use. */
+static uint32_t free_dev(const struct store_tree *back, uint32_t n)
 {
 	char path[PATH_LEN];
-	uint32_t n = 0;
 
 	while (tree_find(back, ts_dev_path(path, "", n, NULL)))
 		n++;
@@ -154,6 +153,41 @@ static int check_place(struct place *p)
 	return rc < 0 ? rc : 0;
 }
 
+/* The LUN's nodes, in a controller that is there, and was there if not CREATE. */
+static int add_lun(struct place *p, store_tx tx, const struct store_tree *back,
+		   bool create)
+{
+	char path[PATH_LEN];
+	int rc = 0;
+
+	/* What the guest said of the last one with this number. */
+	if (!create)
+		rc = place_rm(p, tx, ts_dev_path(path, p->front, p->dev, NULL));
+	if (!rc && !create)
+		rc = check_append(p, back);
+	return rc ? rc : write_lun(p, tx);
+}
+
+/* The others of the request, behind the first. */
+static int add_more(const struct place *p, store_tx tx,
+		    const struct store_tree *back, bool create)
+{
+	struct place other = *p;
+	int rc = 0;
+
+	for (size_t i = 0; i < p->req->nmore && !rc; i++) {
+		struct ts_request req = *p->req;
+
+		req.at = p->req->more[i].at;
+		req.pdev = p->req->more[i].pdev;
+		other.req = &req;
+		vdev_format(req.at, other.vdev);
+		other.dev = free_dev(back, other.dev + 1);
+		rc = add_lun(&other, tx, back, create);
+	}
+	return rc;
+}
+
 static int attach_txn(struct place *p, store_tx tx)
 {
 	struct store *st = p->ts->st;
@@ -175,11 +209,7 @@ static int attach_txn(struct place *p, store_tx tx)
 		goto out;
 
 	create = !back->n;
-	if (!create)
-		rc = check_append(p, back);
-	if (rc)
-		goto out;
-	p->dev = free_dev(back);
+	p->dev = free_dev(back, 0);
 	if (create) {
 		snprintf(path, sizeof(path),
 			 "/local/domain/%" PRIu32 "/backend/%s", p->ts->self,
@@ -188,11 +218,11 @@ static int attach_txn(struct place *p, store_tx tx)
 		rc = write_controller(p, tx);
 	} else {
 		p->type_existed = true;
-		/* What the guest said of the last one with this number. */
-		rc = place_rm(p, tx, ts_dev_path(path, p->front, p->dev, NULL));
 	}
 	if (!rc)
-		rc = write_lun(p, tx);
+		rc = add_lun(p, tx, back, create);
+	if (!rc)
+		rc = add_more(p, tx, back, create);
 	/* Only one that is connected looks at its LUNs again when told to. */
 	if (!rc && !create && p->seen == ST_CONNECTED)
 		rc = place_put_u32(p, tx, p->back, "state", ST_RECONFIGURING);

@@ -298,6 +298,7 @@ static void pack_and_parse(void **state)
 		guest_file_add(&gf, false, "/c,0:0:1:0", err, sizeof(err)), 0);
 	assert_int_equal(guest_file_add(&gf, false, "/c", err, sizeof(err)),
 			 -EINVAL);
+	gf.item[1].size = 4096;
 	text = guest_file_pack(&gf);
 	assert_non_null(text);
 	if (guest_file_parse(&back, text, "packed", err, sizeof(err)))
@@ -308,6 +309,8 @@ static void pack_and_parse(void **state)
 	assert_string_equal(back.item[0].text, gf.item[0].text);
 	assert_string_equal(back.item[1].text, gf.item[2].text);
 	assert_string_equal(back.item[2].text, gf.item[1].text);
+	assert_int_equal(back.item[1].size, 0);
+	assert_int_equal(back.item[2].size, 4096);
 	free(text);
 	guest_file_free(&gf);
 	guest_file_free(&back);
