@@ -39,6 +39,69 @@ static const struct cli_option detach_options[] = {
 	{0},
 };
 
+static const struct cli_option config_options[] = {
+	[CONFIG_AUTO] = {"auto", 0, NULL,
+			 "as xenpvd asks for it: wait for no guest, and say "
+			 "nothing if there is nothing"},
+	[CONFIG_DIRS] = {"dirs", 0, "DIR[:DIR...]",
+			 "where guests' files are (/etc/xen:/etc/xen/auto)"},
+	[CONFIG_TIMEOUT] = {"timeout", 't', "SECONDS",
+			    "how long to wait for each device (30)"},
+	{0},
+};
+
+static const struct cli_option create_options[] = {
+	[CREATE_PAUSED] = {"paused", 'p', NULL, "leave the guest paused"},
+	[CREATE_CONSOLE] = {"console", 'c', NULL, "connect to its console"},
+	[CREATE_QUIET] = {"quiet", 'q', NULL, "do not say what is done"},
+	[CREATE_DRYRUN] = {"dryrun", 'n', NULL,
+			   "check all, create nothing; see xl(1)"},
+	[CREATE_DEFCONFIG] = {"defconfig", 'f', "FILE", "the guest's file"},
+	[CREATE_NO_MONITOR] = {"no-monitor", 'e', NULL,
+			       "no xl that waits for the guest's end"},
+	[CREATE_DEBUG] = {"debug", 'd', NULL, "xl's debug messages"},
+	[CREATE_IGNORE_AFFINITY] = {"ignore-global-affinity-masks", 'i', NULL,
+				    "see xl(1)"},
+	[CREATE_VNCVIEWER] = {"vncviewer", 'V', NULL, "start a vncviewer"},
+	[CREATE_VNC_AUTOPASS] = {"vncviewer-autopass", 'A', NULL,
+				 "the same, with the password"},
+	{0},
+};
+
+static const struct cli_option migrate_options[] = {
+	[MIGRATE_SSH] = {"ssh", 's', "COMMAND",
+			 "how to reach HOST (ssh); words for the shell"},
+	[MIGRATE_PAUSED] = {"paused", 'p', NULL,
+			    "leave the guest paused over there"},
+	[MIGRATE_CHECK] = {"check", 0, NULL,
+			   "only ask whether HOST could have the guest"},
+	{0},
+};
+
+static const struct cli_option receive_options[] = {
+	[RECEIVE_CHECK] = {"check", 0, NULL,
+			   "could the devices on standard input be given?"},
+	[RECEIVE_FINISH] = {"finish", 0, NULL,
+			    "give them to the guest, which has arrived"},
+	[RECEIVE_PAUSED] = {"paused", 'p', NULL, "leave the guest paused"},
+	{0},
+};
+
+static const struct cli_option restore_options[] = {
+	[RESTORE_PAUSED] = {"paused", 'p', NULL, "leave the guest paused"},
+	[RESTORE_CONSOLE] = {"console", 'c', NULL, "connect to its console"},
+	[RESTORE_NO_MONITOR] = {"no-monitor", 'e', NULL,
+				"no xl that waits for the guest's end"},
+	[RESTORE_DEBUG] = {"debug", 'd', NULL, "xl's debug messages"},
+	{0},
+};
+
+static const struct cli_option save_options[] = {
+	[SAVE_CHECKPOINT] = {"checkpoint", 'c', NULL, "let the guest go on"},
+	[SAVE_PAUSED] = {"paused", 'p', NULL, "keep the guest, paused"},
+	{0},
+};
+
 static const struct cli_option guest_options[] = {
 	[GUEST_ATTACH] =
 		{"attach", 'a', "PDEV,VDEV[,OPTION...]",
@@ -211,6 +274,70 @@ const struct command commands[] = {
 		.run = block_resize,
 	},
 	{
+		.name = "create",
+		.args = "FILE [KEY=VALUE...]",
+		.summary = "create a guest with the devices its file lists",
+		.details =
+			"FILE is what xl create reads, with vscsi= and "
+			"xenpv_disk= in it. All that can be\n"
+			"checked is checked first: nothing is created when a "
+			"device is missing or in use.\n",
+		.args_min = 0,
+		.args_max = -1,
+		.option = create_options,
+		.run = create_guest,
+	},
+	{
+		.name = "config-attach",
+		.args = "GUEST [FILE]",
+		.summary = "give a running guest what its file lists",
+		.details = "Without FILE: the list that the guest was created "
+			   "with, or the file with its name.\n"
+			   "Devices that it has stay as they are.\n",
+		.args_min = 1,
+		.args_max = 2,
+		.option = config_options,
+		.run = config_attach,
+	},
+	{
+		.name = "save",
+		.args = "GUEST FILE",
+		.summary = "save a guest, with the list of its devices",
+		.args_min = 2,
+		.args_max = 2,
+		.option = save_options,
+		.run = save_guest,
+	},
+	{
+		.name = "restore",
+		.args = "[CONFIG] FILE",
+		.summary = "restore a guest, and give it its devices",
+		.args_min = 1,
+		.args_max = 2,
+		.option = restore_options,
+		.run = restore_guest,
+	},
+	{
+		.name = "migrate",
+		.args = "GUEST HOST",
+		.summary = "move a guest to another host that has its devices",
+		.details = "HOST is asked before anything happens. xenpv and "
+			   "xenpvd must be there, too.\n",
+		.args_min = 2,
+		.args_max = 2,
+		.option = migrate_options,
+		.run = migrate_guest,
+	},
+	{
+		.name = "migrate-receive",
+		.args = "UUID",
+		.summary = "the far end of migrate, which runs it",
+		.args_min = 1,
+		.args_max = 1,
+		.option = receive_options,
+		.run = migrate_receive,
+	},
+	{
 		.name = "guest",
 		.args = "[NAME]",
 		.summary = "be a guest, and use its SCSI devices",
@@ -331,7 +458,7 @@ void commands_help(FILE *f)
 	      f);
 	fputs("SCSI devices and disks for Xen guests. Commands:\n\n", f);
 	for (const struct command *c = commands; c->name; c++)
-		fprintf(f, "  %-12s  %s\n", c->name, c->summary);
+		fprintf(f, "  %-15s  %s\n", c->name, c->summary);
 	fputs("\nOptions:\n", f);
 	options_help(global_options, f);
 	fputs("\n'xenpv help COMMAND' shows a command's options; see also "

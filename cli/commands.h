@@ -103,6 +103,12 @@ int block_attach(const struct command *command, const struct cli_args *args);
 int block_detach(const struct command *command, const struct cli_args *args);
 int block_list(const struct command *command, const struct cli_args *args);
 int block_resize(const struct command *command, const struct cli_args *args);
+int config_attach(const struct command *command, const struct cli_args *args);
+int create_guest(const struct command *command, const struct cli_args *args);
+int migrate_guest(const struct command *command, const struct cli_args *args);
+int migrate_receive(const struct command *command, const struct cli_args *args);
+int restore_guest(const struct command *command, const struct cli_args *args);
+int save_guest(const struct command *command, const struct cli_args *args);
 int scsi_attach(const struct command *command, const struct cli_args *args);
 int scsi_detach(const struct command *command, const struct cli_args *args);
 int scsi_devices(const struct command *command, const struct cli_args *args);
@@ -117,6 +123,43 @@ int help_show(const struct command *command, const struct cli_args *args);
 enum {
 	ATTACH_NO_WAIT,
 	ATTACH_TIMEOUT
+};
+enum {
+	CONFIG_AUTO,
+	CONFIG_DIRS,
+	CONFIG_TIMEOUT
+};
+enum {
+	CREATE_PAUSED,
+	CREATE_CONSOLE,
+	CREATE_QUIET,
+	CREATE_DRYRUN,
+	CREATE_DEFCONFIG,
+	CREATE_NO_MONITOR,
+	CREATE_DEBUG,
+	CREATE_IGNORE_AFFINITY,
+	CREATE_VNCVIEWER,
+	CREATE_VNC_AUTOPASS
+};
+enum {
+	MIGRATE_SSH,
+	MIGRATE_PAUSED,
+	MIGRATE_CHECK
+};
+enum {
+	RECEIVE_CHECK,
+	RECEIVE_FINISH,
+	RECEIVE_PAUSED
+};
+enum {
+	RESTORE_PAUSED,
+	RESTORE_CONSOLE,
+	RESTORE_NO_MONITOR,
+	RESTORE_DEBUG
+};
+enum {
+	SAVE_CHECKPOINT,
+	SAVE_PAUSED
 };
 enum {
 	DETACH_NO_WAIT,

@@ -14,15 +14,21 @@
 #define ANSWER_S  10
 #define REPLY_MAX (16u << 20)
 
+const char *daemon_run_dir(const struct site *site)
+{
+	const char *dir = getenv("XENPV_RUNDIR");
+
+	return dir && *dir ? dir : site->run_dir;
+}
+
 static const char *socket_path(const struct site *site,
 			       struct sockaddr_un *addr)
 {
-	const char *dir = getenv("XENPV_RUNDIR");
 	int n;
 
 	addr->sun_family = AF_UNIX;
 	n = snprintf(addr->sun_path, sizeof(addr->sun_path), "%s/control",
-		     dir && *dir ? dir : site->run_dir);
+		     daemon_run_dir(site));
 	return n < (int)sizeof(addr->sun_path) ? addr->sun_path : NULL;
 }
 

@@ -109,6 +109,24 @@ void device_say_attached(const struct ts_request *req, const char *vdev,
 	free(guest);
 }
 
+void device_say_list(const struct devlist *list, const struct ts_guest *guest,
+		     bool will)
+{
+	for (size_t i = 0; i < list->gf->n; i++) {
+		const struct guest_item *item = &list->gf->item[i];
+		struct ts_request req = {.guest = guest,
+					 .pdev = &list->pdev[i],
+					 .no_wait = will};
+		char vdev[VDEV_TEXT_MAX];
+
+		if (list->had[i])
+			continue;
+		vdev_format(&item->at, vdev);
+		device_say_attached(&req, item->disk ? item->spec->vdev : vdev,
+				    &list->props[i]);
+	}
+}
+
 /* Bytes of a block device, of sysfs: opening it could start a medium. */
 static bool block_size(dev_t dev, uint64_t *size)
 {

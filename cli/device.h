@@ -12,6 +12,7 @@
 #include <jansson.h>
 
 #include "cli/commands.h"
+#include "control/devlist.h"
 #include "control/toolstack.h"
 
 /* device_open - connect as ARGS say; @err: TS_ERR_MAX bytes. */
@@ -31,6 +32,11 @@ void device_catch_signals(void);
 /* device_say_attached - the line of success. */
 void device_say_attached(const struct ts_request *req, const char *vdev,
 			 const struct pdev_props *props);
+
+/* device_say_list - the lines of success for all that LIST has given to GUEST.
+ * @will: it will get them when it runs */
+void device_say_list(const struct devlist *list, const struct ts_guest *guest,
+		     bool will);
 
 /* device_size - bytes of what PNAME names, without opening it; false: it is not
  * known. */

@@ -22,6 +22,7 @@
 
 #include <systemd/sd-daemon.h>
 
+#include "control/arrival.h"
 #include "control/ctl.h"
 #include "control/device.h"
 #include "control/hotplug.h"
@@ -350,6 +351,7 @@ static void on_release(struct store *st, int err, const char *path, void *ctx)
 		return;
 	daemon_scan(daemon);
 	ts_kernel_sweep_aside(daemon->cfg.site);
+	arrivals_gone(daemon->arrivals);
 }
 
 /* -------------------------------------------------------------- its end */
@@ -658,6 +660,8 @@ int daemon_run(const struct daemon_cfg *cfg)
 	if (!rc)
 		rc = ctl_new(&daemon.ctl, &daemon);
 	if (!rc)
+		rc = arrivals_new(&daemon.arrivals, &daemon);
+	if (!rc)
 		start_hotplug(&daemon);
 	if (!rc)
 		rc = sd_event_loop(daemon.event);
@@ -674,6 +678,8 @@ out:
 	sd_event_source_disable_unref(daemon.store_io);
 	store_close(daemon.store);
 	daemon.store = NULL;
+	arrivals_free(daemon.arrivals);
+	daemon.arrivals = NULL;
 	while ((guest = TAILQ_FIRST(&daemon.guests)))
 		guest_free(guest);
 	sd_event_source_disable_unref(daemon.stop_timer);

@@ -38,12 +38,16 @@
 /* At the start workers of an earlier xenpvd have this long to end. */
 #define DAEMON_WAIT_S 70
 
+struct arrivals;
 struct ctl;
 struct hotplug;
 
 struct daemon_cfg {
 	const struct site *site;
 	const char *worker; /* program; helpers of the site are beside it */
+	/* For guests that appear: the command xenpv, and where their files are
+	 * ("DIR:DIR", "": nowhere, see control/arrival.h). */
+	const char *command, *guest_dirs;
 	/* Those of the site, if not otherwise said. */
 	const char *run_dir, *state_dir, *xenstore;
 	int log_level;
@@ -59,6 +63,7 @@ struct daemon {
 	struct guest_list guests;
 	struct claim_list claims; /* what their devices hold */
 	struct ctl *ctl;
+	struct arrivals *arrivals;
 	struct hotplug *hotplug; /* NULL: the kernel tells nothing */
 	int lock;		 /* held as long as we run */
 	bool ready;		 /* the first scan has ended */

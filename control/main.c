@@ -14,6 +14,9 @@
 #include "control/daemon.h"
 #include "host/log.h"
 
+/* Where xl's are, by custom; a local host has none. */
+#define GUEST_DIRS "/etc/xen:/etc/xen/auto"
+
 static int set_host(struct daemon_cfg *cfg, const char *value)
 {
 	static struct site site;
@@ -48,6 +51,18 @@ static int set_state_dir(struct daemon_cfg *cfg, const char *value)
 static int set_xenstore(struct daemon_cfg *cfg, const char *value)
 {
 	cfg->xenstore = value;
+	return 0;
+}
+
+static int set_command(struct daemon_cfg *cfg, const char *value)
+{
+	cfg->command = value;
+	return 0;
+}
+
+static int set_guest_dirs(struct daemon_cfg *cfg, const char *value)
+{
+	cfg->guest_dirs = value;
 	return 0;
 }
 
@@ -109,6 +124,12 @@ static const struct option_row {
 	 set_xenstore},
 	{"--no-sandbox", NULL, "workers keep all their rights: for debugging",
 	 set_no_sandbox},
+	{"--command", "PATH",
+	 "the command xenpv, for guests that appear (" XENPV_SBINDIR "/xenpv)",
+	 set_command},
+	{"--guest-dirs", "DIRS",
+	 "where guests' files are (" GUEST_DIRS "); '' for nowhere",
+	 set_guest_dirs},
 	{"--help", NULL, "show this and exit", show_help},
 	{"--version", NULL, "show the version and exit", show_version},
 };
@@ -163,6 +184,7 @@ int main(int argc, char **argv)
 {
 	struct daemon_cfg cfg = {
 		.worker = XENPV_LIBEXECDIR "/xenpv-worker",
+		.command = XENPV_SBINDIR "/xenpv",
 		.log_level = LOG_INFO,
 	};
 	int used;
@@ -179,6 +201,8 @@ int main(int argc, char **argv)
 		cfg.run_dir = cfg.site->run_dir;
 	if (!cfg.state_dir)
 		cfg.state_dir = cfg.site->state_dir;
+	if (!cfg.guest_dirs)
+		cfg.guest_dirs = site_place(cfg.site) ? "" : GUEST_DIRS;
 	if (!cfg.xenstore)
 		cfg.xenstore = site_store(cfg.site);
 	log_init("xenpvd");
