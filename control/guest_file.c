@@ -122,11 +122,11 @@ static int parse_vdev(struct guest_item *item, struct part vdev, char *err,
 	if (!text)
 		return fail(err, len, -ENOMEM, "out of memory");
 	if (!strcmp(text, "host"))
-		rc = fail(
-			err, len, -EOPNOTSUPP,
-			"vdev 'host', a whole adapter, is not supported: list "
-			"its devices one by one, as in /dev/sdb,0:0:0:0 and "
-			"/dev/sdc,0:0:1:0");
+		rc = fail(err, len, -EOPNOTSUPP,
+			  "vdev 'host', a whole adapter, is not for a guest's "
+			  "file: list its devices one by one, as in "
+			  "/dev/sdb,0:0:0:0, or give it to the running guest "
+			  "with xenpv scsi-attach");
 	else
 		rc = vdev_parse(&item->at, NULL, text, err, len);
 	free(text);
