@@ -22,11 +22,9 @@ static enum scsi_step request_sense(struct scsi_lu *lu, struct scsi_task *task)
 	uint8_t key = SCSI_KEY_UNIT_ATTENTION;
 	uint32_t len;
 
-	if (!asc && lu->stopped) {
-		key = SCSI_KEY_NOT_READY;
-		asc = SCSI_ASC_START_NEEDED;
-	} else if (!asc) {
-		key = SCSI_KEY_NO_SENSE;
+	if (!asc) {
+		asc = lu->cfg.type->not_ready(lu);
+		key = asc ? SCSI_KEY_NOT_READY : SCSI_KEY_NO_SENSE;
 	}
 	len = scsi_sense_put(task->scratch, desc, key, asc);
 	return scsi_reply(task, task->scratch, len, task->cdb[4]);

@@ -20,12 +20,7 @@ static bool text_ok(const char *text, uint32_t size, char lowest)
 
 static bool cfg_ok(const struct scsi_lu_cfg *cfg)
 {
-	if (!cfg->type || (cfg->block_size != 512 && cfg->block_size != 4096))
-		return false;
-	/* a byte offset must fit in 63 bits, whatever the LBA */
-	if (!cfg->blocks || cfg->blocks > (uint64_t)INT64_MAX / cfg->block_size)
-		return false;
-	if (cfg->physical_exponent > 15)
+	if (!cfg->type || !cfg->type->cfg_ok(cfg))
 		return false;
 	return text_ok(cfg->serial, sizeof(cfg->serial), 0x21) &&
 	       text_ok(cfg->vendor, sizeof(cfg->vendor), 0x20) &&
@@ -84,6 +79,8 @@ void scsi_lu_reset(struct scsi_lu *lu)
 	for (uint32_t i = 0; i < SCSI_NEXUS_MAX; i++)
 		lu->nexus[i].prevent = false;
 	scsi_mode_default(lu, &lu->mode);
+	if (lu->cfg.type->reset)
+		lu->cfg.type->reset(lu);
 	scsi_lu_attention_others(lu, SCSI_NEXUS_MAX, SCSI_UA_RESET);
 }
 
@@ -95,6 +92,14 @@ void scsi_lu_resize(struct scsi_lu *lu, uint64_t blocks)
 		return;
 	lu->cfg.blocks = blocks;
 	scsi_lu_attention_others(lu, SCSI_NEXUS_MAX, SCSI_UA_CAPACITY);
+}
+
+bool scsi_lu_prevented(const struct scsi_lu *lu)
+{
+	for (uint32_t i = 0; i < SCSI_NEXUS_MAX; i++)
+		if (lu->nexus[i].prevent)
+			return true;
+	return false;
 }
 
 uint16_t scsi_lu_write_protected(const struct scsi_lu *lu)
@@ -310,8 +315,9 @@ static bool refused(struct scsi_lu *lu, struct scsi_task *task,
 		scsi_bad_cdb(lu, task, (uint32_t)field / 8, field % 8);
 		return true;
 	}
-	if ((op->flags & SCSI_OP_READY) && lu->stopped) {
-		scsi_check(lu, task, SCSI_KEY_NOT_READY, SCSI_ASC_START_NEEDED);
+	asc = op->flags & SCSI_OP_READY ? lu->cfg.type->not_ready(lu) : 0;
+	if (asc) {
+		scsi_check(lu, task, SCSI_KEY_NOT_READY, asc);
 		return true;
 	}
 	asc = scsi_lu_write_protected(lu);

@@ -61,6 +61,8 @@ enum scsi_ua {
 	SCSI_UA_COUNT,
 };
 
+struct scsi_lu_cfg;
+
 /* What a kind of logical unit is; one constant per kind. */
 struct scsi_lu_type {
 	const char *name;
@@ -73,18 +75,26 @@ struct scsi_lu_type {
 	const struct scsi_mode_page *const *mode; /* page codes rising */
 	uint32_t version_count;
 	uint16_t version[4]; /* version descriptors (SPC-4 6.6.2) but SPC */
-	/* device specific parameter of MODE SENSE, without WP */
-	uint8_t mode_specific;
+	bool removable;	     /* the medium is: RMB of INQUIRY */
+	/* Can there be a unit of this type that is as CFG says? */
+	bool (*cfg_ok)(const struct scsi_lu_cfg *cfg);
+	/* The sense code of why the unit is not ready, or 0. */
+	uint16_t (*not_ready)(const struct scsi_lu *lu);
+	/* LOGICAL UNIT RESET, besides what is done for every type; or NULL. */
+	void (*reset)(struct scsi_lu *lu);
+	/* What MODE SENSE and MODE SELECT have besides pages. */
+	struct scsi_mode_frame frame;
 };
 
 /*
  * What the caller wants the unit to be. Zeroed members are defaults; blocks,
- * block_size and type have none.
+ * block_size (where the type has them) and type have none.
  */
 struct scsi_lu_cfg {
 	const struct scsi_lu_type *type;
+	void *own; /* what the type keeps, see its header */
 	uint64_t blocks;
-	uint32_t block_size;	   /* bytes: 512 or 4096 */
+	uint32_t block_size;	   /* bytes; which: the type's matter */
 	uint8_t physical_exponent; /* a physical block is 2^n logical ones */
 	bool read_only;
 	bool thin;	       /* DISCARD and ZERO with unmap are useful */
@@ -207,6 +217,9 @@ void scsi_lu_attention_others(struct scsi_lu *lu, uint32_t nexus,
 /* Takes a unit attention away again: it was told in another way. */
 void scsi_lu_attention_clear(struct scsi_lu *lu, uint32_t nexus,
 			     enum scsi_ua ua);
+
+/* Has any initiator prevented the removal of the medium? */
+bool scsi_lu_prevented(const struct scsi_lu *lu);
 
 /* The sense code of the oldest unit attention of the nexus; 0: there is none.
  * It is taken away with it. */

@@ -123,6 +123,35 @@ static const struct scsi_mode_page *const disk_mode[] = {
 	&scsi_mode_exceptions,
 };
 
+/* ---- what differs between types ---- */
+
+static bool disk_cfg_ok(const struct scsi_lu_cfg *cfg)
+{
+	if (cfg->block_size != 512 && cfg->block_size != 4096)
+		return false;
+	/* a byte offset must fit in 63 bits, whatever the LBA */
+	return cfg->blocks &&
+	       cfg->blocks <= (uint64_t)INT64_MAX / cfg->block_size &&
+	       cfg->physical_exponent <= 15;
+}
+
+static uint16_t disk_not_ready(const struct scsi_lu *lu)
+{
+	return lu->stopped ? SCSI_ASC_START_NEEDED : 0;
+}
+
+static uint8_t disk_specific(const struct scsi_lu *lu)
+{
+	(void)lu;
+	return 0x10; /* DPOFUA, SBC-3 6.5.1 */
+}
+
+static void disk_block(const struct scsi_lu *lu, struct scsi_mode_block *block)
+{
+	block->blocks = lu->cfg.blocks;
+	block->size = lu->cfg.block_size;
+}
+
 /* ---- operation codes ---- */
 
 /* CDB layouts: operation code, byte 1, LBA, group number, length, control. */
@@ -308,6 +337,8 @@ const struct scsi_lu_type scsi_disk = {
 	.mode_count = (uint32_t)XPV_ARRAY_SIZE(disk_mode),
 	.mode = disk_mode,
 	.version_count = 1,
-	.version = {0x04c0},   /* SBC-3, no revision claimed */
-	.mode_specific = 0x10, /* DPOFUA, SBC-3 6.5.1 */
+	.version = {0x04c0}, /* SBC-3, no revision claimed */
+	.cfg_ok = disk_cfg_ok,
+	.not_ready = disk_not_ready,
+	.frame = {.specific = disk_specific, .block = disk_block},
 };

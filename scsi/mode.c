@@ -113,24 +113,47 @@ static void page_get(const struct scsi_lu *lu, const struct scsi_mode_page *pg,
 	pg->get(lu, &mode, pc, page);
 }
 
-/* ---- MODE SENSE ---- */
+/* ---- header and block descriptor ---- */
 
-/* Block descriptor, short (SPC-4 7.5.5.2) or long LBA; returns its length. */
+uint8_t scsi_mode_no_specific(const struct scsi_lu *lu)
+{
+	(void)lu;
+	return 0;
+}
+
+/*
+ * The number of blocks in a short descriptor: 32 bits of a disk, 24 with the
+ * density code before them of all others (SPC-4 7.5.5.1, 7.5.5.2).
+ */
+static uint64_t short_max(const struct scsi_lu *lu)
+{
+	return lu->cfg.type->peripheral == 0 ? UINT32_MAX : 0xffffff;
+}
+
+/* Block descriptor, short or long LBA; returns its length. */
 static uint32_t put_block_descriptor(const struct scsi_lu *lu, bool long_lba,
 				     uint8_t *p)
 {
-	uint64_t blocks = lu->cfg.blocks;
+	struct scsi_mode_block b = {0};
+	uint64_t max = short_max(lu);
 
+	if (!lu->cfg.type->frame.block)
+		return 0;
+	lu->cfg.type->frame.block(lu, &b);
 	scsi_fill(p, 0, 16);
 	if (long_lba) {
-		scsi_put64(p, blocks);
-		scsi_put32(p + 12, lu->cfg.block_size);
+		scsi_put64(p, b.blocks);
+		scsi_put32(p + 12, b.size);
 		return 16;
 	}
-	scsi_put32(p, blocks > UINT32_MAX ? UINT32_MAX : (uint32_t)blocks);
-	scsi_put32(p + 4, lu->cfg.block_size); /* 24 bits, byte 4 reserved */
+	scsi_put32(p, (uint32_t)(b.blocks > max ? max : b.blocks));
+	if (max != UINT32_MAX)
+		p[0] = b.density;
+	scsi_put32(p + 4, b.size); /* 24 bits, byte 4 reserved */
 	return 8;
 }
+
+/* ---- MODE SENSE ---- */
 
 /* Appends the pages asked for; 0 bytes mean that there is no such page. */
 static uint32_t put_pages(const struct scsi_lu *lu, const uint8_t *cdb,
@@ -161,7 +184,7 @@ enum scsi_step scsi_mode_sense(struct scsi_lu *lu, struct scsi_task *task)
 	uint8_t *p = task->scratch;
 	uint32_t head = ten ? 8 : 4;
 	uint32_t len = head, blocks_len = 0, pages_len;
-	uint8_t specific = lu->cfg.type->mode_specific;
+	uint8_t specific = lu->cfg.type->frame.specific(lu);
 
 	if (cdb[2] >> 6 == SCSI_PC_SAVED)
 		return scsi_illegal(lu, task, SCSI_ASC_NO_SAVING);
@@ -191,18 +214,31 @@ enum scsi_step scsi_mode_sense(struct scsi_lu *lu, struct scsi_task *task)
 /* ---- MODE SELECT ---- */
 
 /*
- * The block descriptor of a MODE SELECT can change nothing: the number of
- * blocks may be as it is, all ones or 0 (SPC-4 7.5.5.2), the length as it is.
+ * The block descriptor of a MODE SELECT. Where it can change nothing the number
+ * of blocks may be as it is, all ones or 0 (SPC-4 7.5.5.2), the length as it
+ * is.
  */
-static bool block_descriptor_ok(const struct scsi_lu *lu, const uint8_t *p,
-				uint32_t len)
+static bool block_descriptor(const struct scsi_lu *lu, struct scsi_mode *mode,
+			     const uint8_t *p, uint32_t len)
 {
-	uint64_t blocks = len == 16 ? scsi_get64(p) : scsi_get32(p);
-	uint32_t size = len == 16 ? scsi_get32(p + 12) : scsi_get24(p + 5);
-	uint64_t all = len == 16 ? UINT64_MAX : UINT32_MAX;
+	const struct scsi_mode_frame *frame = &lu->cfg.type->frame;
+	struct scsi_mode_block now = {0}, b = {0};
+	uint64_t all = len == 16 ? UINT64_MAX : short_max(lu);
 
-	return (blocks == 0 || blocks == all || blocks == lu->cfg.blocks) &&
-	       size == lu->cfg.block_size;
+	if (!frame->block)
+		return false;
+	b.blocks = len == 16 ? scsi_get64(p) : scsi_get32(p) & all;
+	b.size = len == 16 ? scsi_get32(p + 12) : scsi_get24(p + 5);
+	if (len == 8 && all != UINT32_MAX)
+		b.density = p[0];
+	if (b.blocks == all)
+		b.blocks = UINT64_MAX;
+	if (frame->block_set)
+		return frame->block_set(lu, mode, &b);
+	frame->block(lu, &now);
+	return (b.blocks == 0 || b.blocks == UINT64_MAX ||
+		b.blocks == now.blocks) &&
+	       b.size == now.size && b.density == now.density;
 }
 
 static const struct scsi_mode_page *page_find(const struct scsi_lu *lu,
@@ -251,6 +287,7 @@ static uint32_t select_page(const struct scsi_lu *lu, const uint8_t *list,
 static bool select_list(struct scsi_lu *lu, struct scsi_task *task,
 			uint32_t len, struct scsi_mode *mode)
 {
+	const struct scsi_mode_frame *frame = &lu->cfg.type->frame;
 	bool ten = task->cdb[0] == 0x55;
 	const uint8_t *list = task->data;
 	uint32_t at = ten ? 8 : 4;
@@ -258,6 +295,11 @@ static bool select_list(struct scsi_lu *lu, struct scsi_task *task,
 
 	if (len < at) {
 		scsi_illegal(lu, task, SCSI_ASC_LIST_LENGTH);
+		return false;
+	}
+	if (frame->specific_set &&
+	    !frame->specific_set(mode, list[ten ? 3 : 2])) {
+		scsi_bad_list(lu, task, ten ? 3 : 2, -1);
 		return false;
 	}
 	descriptors = ten ? scsi_get16(list + 6) : list[3];
@@ -272,7 +314,7 @@ static bool select_list(struct scsi_lu *lu, struct scsi_task *task,
 			scsi_illegal(lu, task, SCSI_ASC_LIST_LENGTH);
 			return false;
 		}
-		if (!block_descriptor_ok(lu, list + at, descriptors)) {
+		if (!block_descriptor(lu, mode, list + at, descriptors)) {
 			scsi_bad_list(lu, task, at, -1);
 			return false;
 		}

@@ -26,7 +26,28 @@ enum scsi_mode_pc {
 	SCSI_PC_SAVED,
 };
 
-#define SCSI_MODE_PAGE_MAX 20
+#define SCSI_MODE_PAGE_MAX 64
+
+/* A block descriptor (SPC-4 7.5.5); blocks UINT64_MAX: all that there are. */
+struct scsi_mode_block {
+	uint8_t density; /* not of long ones */
+	uint64_t blocks;
+	uint32_t size; /* bytes of a block */
+};
+
+/* Header and block descriptor, which each type fills in its own way. */
+struct scsi_mode_frame {
+	/* The device specific parameter, without WP. */
+	uint8_t (*specific)(const struct scsi_lu *lu);
+	/* MODE SELECT has SPECIFIC there: take it over into MODE, or return
+	 * false. NULL: it is not looked at. */
+	bool (*specific_set)(struct scsi_mode *mode, uint8_t specific);
+	/* The block descriptor; NULL: there is none. */
+	void (*block)(const struct scsi_lu *lu, struct scsi_mode_block *block);
+	/* The same for MODE SELECT; NULL: it can change nothing. */
+	bool (*block_set)(const struct scsi_lu *lu, struct scsi_mode *mode,
+			  const struct scsi_mode_block *block);
+};
 
 struct scsi_mode_page {
 	uint8_t code;
@@ -41,7 +62,10 @@ struct scsi_mode_page {
 	void (*set)(struct scsi_mode *mode, const uint8_t *page);
 };
 
-/* The pages that a direct access device has: caching, control, exceptions. */
+/* The specific parameter of those that have nothing in it. */
+uint8_t scsi_mode_no_specific(const struct scsi_lu *lu);
+
+/* Pages that several types have: caching, control, exceptions. */
 extern const struct scsi_mode_page scsi_mode_caching;
 extern const struct scsi_mode_page scsi_mode_control;
 extern const struct scsi_mode_page scsi_mode_exceptions;

@@ -153,6 +153,7 @@ enum scsi_step scsi_inquiry(struct scsi_lu *lu, struct scsi_task *task)
 		return scsi_bad_cdb(lu, task, 2, 7);
 	scsi_fill(p, 0, SCSI_INQUIRY_LEN);
 	p[0] = type->peripheral;
+	p[1] = type->removable ? 0x80 : 0; /* RMB */
 	p[2] = VERSION_SPC4;
 	p[3] = 0x12; /* HISUP, response data format 2 */
 	p[4] = SCSI_INQUIRY_LEN - 5;
