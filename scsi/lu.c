@@ -122,6 +122,7 @@ static const uint16_t ua_asc[SCSI_UA_COUNT] = {
 	[SCSI_UA_REGISTRATIONS_PREEMPTED] = SCSI_ASC_REGISTRATIONS_PREEMPTED,
 	[SCSI_UA_COMMANDS_CLEARED] = SCSI_ASC_COMMANDS_CLEARED,
 	[SCSI_UA_LUNS] = SCSI_ASC_LUNS_CHANGED,
+	[SCSI_UA_MEDIUM] = SCSI_ASC_MEDIUM_CHANGED,
 };
 
 void scsi_lu_attention(struct scsi_lu *lu, uint32_t nexus, enum scsi_ua ua)

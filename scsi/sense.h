@@ -24,6 +24,7 @@ struct scsi_lu;
 
 /* Additional sense codes with their qualifiers, SPC-4 annex F.2. */
 #define SCSI_ASC_NONE			 0x0000
+#define SCSI_ASC_BECOMING_READY		 0x0401
 #define SCSI_ASC_START_NEEDED		 0x0402 /* initializing command req. */
 #define SCSI_ASC_WRITE_ERROR		 0x0c00
 #define SCSI_ASC_SHORT_DATA_OUT		 0x0e03 /* invalid field in info unit */
@@ -39,6 +40,7 @@ struct scsi_lu;
 #define SCSI_ASC_WRITE_PROTECTED	 0x2700
 #define SCSI_ASC_SOFT_WRITE_PROTECTED	 0x2702
 #define SCSI_ASC_SPACE_ALLOCATION	 0x2707
+#define SCSI_ASC_MEDIUM_CHANGED		 0x2800
 #define SCSI_ASC_POWER_ON		 0x2900
 #define SCSI_ASC_DEVICE_RESET		 0x2903
 #define SCSI_ASC_NEXUS_LOSS		 0x2907
@@ -48,10 +50,15 @@ struct scsi_lu;
 #define SCSI_ASC_REGISTRATIONS_PREEMPTED 0x2a05
 #define SCSI_ASC_CAPACITY_CHANGED	 0x2a09
 #define SCSI_ASC_COMMANDS_CLEARED	 0x2f00
+#define SCSI_ASC_INCOMPATIBLE_FORMAT	 0x3002
 #define SCSI_ASC_NO_SAVING		 0x3900
+#define SCSI_ASC_NO_MEDIUM_CLOSED	 0x3a01
+#define SCSI_ASC_NO_MEDIUM_OPEN		 0x3a02
 #define SCSI_ASC_LUNS_CHANGED		 0x3f0e
 #define SCSI_ASC_INTERNAL_FAILURE	 0x4400
+#define SCSI_ASC_REMOVAL_PREVENTED	 0x5302
 #define SCSI_ASC_NO_REGISTRATION_ROOM	 0x5504
+#define SCSI_ASC_MODE_FOR_TRACK		 0x6400
 
 /*
  * Sense data of a current error into out (at least SCSI_SENSE_FIXED_LEN
