@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * An emulated LUN: the SCSI engine (scsi/) over a storage. The engine says
- * which storage operation it wants next; this does it and comes back.
- */
-#include "lun/lun.h"
+/* LUNs that the SCSI engine answers, over a storage; and the disk. */
+#include "lun/emulated.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -11,21 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lun/state.h"
 #include "scsi/lu_disk.h"
 #include "scsi/reserve.h"
 
-struct emulated {
-	struct lun lun;
-	struct storage *storage;
-	struct state state;
-	struct scsi_lu lu;
-};
-
 _Static_assert(SCSI_PR_IMAGE_MAX <= STATE_MAX, "a slot holds it");
-
-/* The only initiator of a unit is the guest behind its controller. */
-#define NEXUS 0
 
 static void run(struct emulated *e, struct lun_cmd *cmd, enum scsi_step step);
 
@@ -74,7 +60,7 @@ static void issue(struct emulated *e, struct lun_cmd *cmd)
  * Go on after STEP of CMD, until every task that can run is with the storage
  * or done.
  */
-static void run(struct emulated *e, struct lun_cmd *cmd, enum scsi_step step)
+static void go_on(struct emulated *e, struct lun_cmd *cmd, enum scsi_step step)
 {
 	struct scsi_task *next;
 	int rc;
@@ -101,17 +87,25 @@ static void run(struct emulated *e, struct lun_cmd *cmd, enum scsi_step step)
 	}
 }
 
-static void emulated_submit(struct lun *l, struct lun_cmd *cmd)
+/* The same, and look whether that was all. */
+static void run(struct emulated *e, struct lun_cmd *cmd, enum scsi_step step)
+{
+	go_on(e, cmd, step);
+	if (e->idle && !e->lu.first)
+		e->idle(e);
+}
+
+void emulated_submit(struct lun *l, struct lun_cmd *cmd)
 {
 	struct emulated *e = (struct emulated *)l;
 
 	cmd->lun = l;
 	cmd->io_busy = false;
-	cmd->task.nexus = NEXUS;
+	cmd->task.nexus = EMULATED_NEXUS;
 	run(e, cmd, scsi_lu_start(&e->lu, &cmd->task));
 }
 
-static void emulated_cancel(struct lun *l, struct lun_cmd *cmd)
+void emulated_cancel(struct lun *l, struct lun_cmd *cmd)
 {
 	struct emulated *e = (struct emulated *)l;
 	struct scsi_task *next;
@@ -124,31 +118,80 @@ static void emulated_cancel(struct lun *l, struct lun_cmd *cmd)
 		run(e, cmd_of_task(next), scsi_lu_resume(&e->lu, next, 0));
 }
 
-static void emulated_reset(struct lun *l)
+void emulated_reset(struct lun *l)
 {
 	scsi_lu_reset(&((struct emulated *)l)->lu);
 }
 
-static void emulated_lost(struct lun *l)
+void emulated_lost(struct lun *l)
 {
-	scsi_lu_attention(&((struct emulated *)l)->lu, NEXUS, SCSI_UA_POWER_ON);
+	scsi_lu_attention(&((struct emulated *)l)->lu, EMULATED_NEXUS,
+			  SCSI_UA_POWER_ON);
 }
 
-static void emulated_luns_changed(struct lun *l)
+void emulated_luns_changed(struct lun *l)
 {
-	scsi_lu_attention(&((struct emulated *)l)->lu, NEXUS, SCSI_UA_LUNS);
+	scsi_lu_attention(&((struct emulated *)l)->lu, EMULATED_NEXUS,
+			  SCSI_UA_LUNS);
 }
 
-static void emulated_close(struct lun *l)
+void emulated_end(struct emulated *e)
 {
-	struct emulated *e = (struct emulated *)l;
-
 	if (e->storage)
 		e->storage->driver->close(e->storage);
 	if (e->state.fd >= 0)
 		close(e->state.fd);
-	free(e);
 }
+
+void emulated_cfg(struct scsi_lu_cfg *c, const struct lun_cfg *cfg)
+{
+	memset(c, 0, sizeof(*c));
+	c->read_only = cfg->read_only;
+	c->shared = cfg->shared;
+	c->resumed = cfg->resumed;
+	c->can_save = cfg->state_fd >= 0;
+	c->naa = cfg->naa;
+	snprintf(c->serial, sizeof(c->serial), "%.20s", cfg->serial);
+	snprintf(c->product, sizeof(c->product), "%.16s", cfg->product);
+}
+
+int emulated_init(struct emulated *e, const struct lun_type *type,
+		  const struct scsi_lu_cfg *lcfg, const struct lun_cfg *cfg)
+{
+	uint8_t image[STATE_MAX];
+	int len;
+
+	e->lun.type = type;
+	e->lun.peripheral = lcfg->type->peripheral;
+	e->lun.fenced = true; /* by the storage */
+	if (scsi_lu_init(&e->lu, lcfg) < 0)
+		return -EINVAL;
+	scsi_lu_nexus(&e->lu, EMULATED_NEXUS, cfg->initiator);
+	len = state_load(&e->state, cfg->state_fd, image, sizeof(image));
+	if (len < 0)
+		return len;
+	if (len > 0 && scsi_pr_load(&e->lu, image, (uint32_t)len) < 0)
+		return -EBADMSG;
+	return 0;
+}
+
+int emulated_storage(struct storage **out, const struct lun_cfg *cfg,
+		     struct uring *u)
+{
+	struct storage_cfg scfg = {
+		.fd = cfg->fd,
+		.size = cfg->size,
+		.read_only = cfg->read_only,
+		.discard = cfg->discard,
+		.zero = cfg->zero,
+		.args = cfg->storage_args,
+		.fence = cfg->fence,
+	};
+
+	return cfg->storage->open(out, &scfg, u);
+}
+
+/* ---- a disk ---- */
 
 /* Bytes to a power of two of blocks: the physical block exponent. */
 static uint8_t exponent(const struct lun_cfg *cfg)
@@ -162,79 +205,54 @@ static uint8_t exponent(const struct lun_cfg *cfg)
 
 static void disk_cfg(struct scsi_lu_cfg *c, const struct lun_cfg *cfg)
 {
-	memset(c, 0, sizeof(*c));
+	emulated_cfg(c, cfg);
 	c->type = &scsi_disk;
 	c->blocks = cfg->size / cfg->block_size;
 	c->block_size = cfg->block_size;
 	c->physical_exponent = exponent(cfg);
-	c->read_only = cfg->read_only;
 	c->thin = cfg->discard;
 	c->discard_zeroes = cfg->discard; /* a punched hole reads as zeroes */
 	c->rotational = cfg->rotational;
-	c->shared = cfg->shared;
-	c->resumed = cfg->resumed;
-	c->can_save = cfg->state_fd >= 0;
-	c->naa = cfg->naa;
 	c->max_transfer = cfg->max_transfer / cfg->block_size;
 	c->unmap_granularity = cfg->discard_granularity / cfg->block_size;
-	snprintf(c->serial, sizeof(c->serial), "%.20s", cfg->serial);
-	snprintf(c->product, sizeof(c->product), "%.16s", cfg->product);
 }
 
-static int emulated_open(struct lun **out, const struct lun_cfg *cfg,
-			 struct uring *u)
+static int disk_open(struct lun **out, const struct lun_cfg *cfg,
+		     struct uring *u)
 {
-	struct storage_cfg scfg = {
-		.fd = cfg->fd,
-		.size = cfg->size,
-		.read_only = cfg->read_only,
-		.discard = cfg->discard,
-		.zero = cfg->zero,
-		.args = cfg->storage_args,
-		.fence = cfg->fence,
-	};
+	struct emulated *e = calloc(1, sizeof(*e));
 	struct scsi_lu_cfg lcfg;
-	uint8_t image[STATE_MAX];
-	struct emulated *e;
-	int rc, len;
+	int rc;
 
-	e = calloc(1, sizeof(*e));
 	if (!e)
 		return -ENOMEM;
-	e->lun.type = &lun_emulated;
 	disk_cfg(&lcfg, cfg);
-	rc = -EINVAL;
-	if (scsi_lu_init(&e->lu, &lcfg) < 0)
-		goto fail;
-	scsi_lu_nexus(&e->lu, NEXUS, cfg->initiator);
-	len = state_load(&e->state, cfg->state_fd, image, sizeof(image));
-	rc = len;
-	if (len < 0)
-		goto fail;
-	rc = -EBADMSG;
-	if (len > 0 && scsi_pr_load(&e->lu, image, (uint32_t)len) < 0)
-		goto fail;
-	rc = cfg->storage->open(&e->storage, &scfg, u);
+	rc = emulated_init(e, &lun_emulated, &lcfg, cfg);
+	if (!rc)
+		rc = emulated_storage(&e->storage, cfg, u);
 	if (rc < 0)
-		goto fail;
-	e->lun.peripheral = lcfg.type->peripheral;
-	e->lun.fenced = true; /* by the storage */
-	*out = &e->lun;
-	return 0;
-
-fail:
-	free(e);
+		free(e);
+	else
+		*out = &e->lun;
 	return rc;
+}
+
+static void disk_close(struct lun *l)
+{
+	struct emulated *e = (struct emulated *)l;
+
+	emulated_end(e);
+	free(e);
 }
 
 const struct lun_type lun_emulated = {
 	.name = "emulated",
 	.stored = true,
-	.open = emulated_open,
+	.open = disk_open,
 	.submit = emulated_submit,
 	.cancel = emulated_cancel,
 	.reset = emulated_reset,
 	.lost = emulated_lost,
 	.luns_changed = emulated_luns_changed,
-	.close = emulated_close,
+	.close = disk_close,
 };
