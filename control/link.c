@@ -285,7 +285,7 @@ int link_call(struct link *link, const struct proto_msg *msg, const int *fds,
 {
 	bool slow = msg->type == PROTO_SCSI_CLOSE ||
 		    msg->type == PROTO_SCSI_FORGET ||
-		    msg->type == PROTO_LUN_DEL;
+		    msg->type == PROTO_LUN_DEL || msg->type == PROTO_LUN_MEDIUM;
 	struct call *call = NULL, *before;
 	int rc;
 

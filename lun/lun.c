@@ -4,6 +4,7 @@
 #include <string.h>
 
 const struct lun_type *const lun_types[] = {
+	&lun_cdrom,
 	&lun_emulated,
 	&lun_sg,
 	NULL,

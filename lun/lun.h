@@ -44,7 +44,7 @@ struct lun_cfg {
 	int fd;		/* of the storage, or -1; sg: O_PATH, of the sg node */
 	int state_fd;	/* for what must outlive a restart, or -1; sg: what is
 			 kept open so that the host does not use it */
-	uint64_t size;	/* bytes */
+	uint64_t size;	/* bytes; 0: there is no medium */
 	uint32_t depth; /* commands that the device takes at once, 0: any */
 	uint32_t block_size, phys_size, discard_granularity; /* bytes */
 	uint32_t max_transfer; /* bytes one command can carry */
@@ -74,6 +74,16 @@ struct lun_type {
 	void (*luns_changed)(struct lun *l);
 	/* No command is under way. */
 	void (*close)(struct lun *l);
+	/*
+	 * Another medium, the storage of CFG, or none: size 0. NULL: not a
+	 * drive whose media come from outside; else the size may be 0 at
+	 * open(), too. 0: it is on its way while changing(); a negative errno:
+	 * nothing has changed, the descriptors are the caller's: -EALREADY: one
+	 * is on its way; -EBUSY: the guest has prevented the removal, and FORCE
+	 * is not given (it is told that its medium is wanted).
+	 */
+	int (*change)(struct lun *l, const struct lun_cfg *cfg, bool force);
+	bool (*changing)(const struct lun *l);
 };
 
 /* Every LUN starts with this. */
@@ -88,6 +98,7 @@ struct lun {
 /* NULL-terminated. */
 extern const struct lun_type *const lun_types[];
 
+extern const struct lun_type lun_cdrom;
 extern const struct lun_type lun_emulated;
 extern const struct lun_type lun_sg;
 

@@ -17,7 +17,7 @@
 
 #include <stdint.h>
 
-#define PROTO_VERSION  5
+#define PROTO_VERSION  6
 #define PROTO_FD       3
 #define PROTO_FDS_MAX  3
 #define PROTO_TEXT_MAX 200
@@ -44,6 +44,9 @@ enum proto_type {
 			      memory); of kind "sg": the sg node (O_PATH), and
 			      a descriptor to be kept open (may be absent) */
 	PROTO_LUN_DEL,	   /* control: controller, addr */
+	PROTO_LUN_MEDIUM,  /* control: controller, addr, u.lun: another medium
+			      for a drive, fds[0] its storage; size 0: none.
+			      -EBUSY: the guest prevents it */
 	PROTO_SCSI_FORGET, /* control: controller: close and drop its LUNs */
 	PROTO_STATS,	   /* control: controller */
 	PROTO_LOG_LEVEL,   /* control: u.level (syslog priority) */
@@ -95,12 +98,13 @@ struct proto_ring {
 #define PROTO_LUN_DIRECT     (1u << 3) /* descriptor was opened O_DIRECT */
 #define PROTO_LUN_ROTATIONAL (1u << 4)
 #define PROTO_LUN_SHARED     (1u << 5) /* other guests use it too */
+#define PROTO_LUN_FORCE	     (1u << 7) /* MEDIUM: whatever the guest wants */
 #define PROTO_LUN_RESUME                                                       \
 	(1u << 6) /* a dead worker had it: initiators must
 					  not notice */
 
 struct proto_lun {
-	char kind[16];	  /* lun type: "emulated", "sg" */
+	char kind[16];	  /* lun type: "emulated", "cdrom", "sg" */
 	char storage[16]; /* storage driver: "file", "null"; sg: "none" */
 	char args[PROTO_ARGS_MAX]; /* struct storage_cfg */
 	uint64_t size;		   /* bytes, a multiple of block_size; sg: 0 */

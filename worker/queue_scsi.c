@@ -24,7 +24,8 @@
 struct scsi_queue {
 	struct queue queue;
 	struct path path;
-	bool forget; /* end when the ring is closed and no LUN is left */
+	bool changing; /* a medium of one of its LUNs is */
+	bool forget;   /* end when the ring is closed and no LUN is left */
 	uint32_t forget_cookie, close_cookie;
 };
 
@@ -87,11 +88,8 @@ static void ring_close(struct scsi_queue *s, uint32_t cookie)
 
 /* ---- LUNs ---- */
 
-static int lun_open(struct scsi_queue *s, const struct proto_lun *p, int fd,
-		    int state_fd, uint64_t fence, struct lun **out,
-		    const char **why)
+static struct lun_cfg cfg_of(const struct proto_lun *p, int fd, int state_fd)
 {
-	const struct lun_type *type = lun_find(p->kind);
 	struct lun_cfg cfg = {
 		.storage = storage_find(p->storage),
 		.storage_args = p->args,
@@ -109,21 +107,40 @@ static int lun_open(struct scsi_queue *s, const struct proto_lun *p, int fd,
 		.rotational = p->flags & PROTO_LUN_ROTATIONAL,
 		.shared = p->flags & PROTO_LUN_SHARED,
 		.resumed = p->flags & PROTO_LUN_RESUME,
-		.fence = fence,
 		.naa = p->naa,
 		.initiator = p->initiator,
 		.serial = p->serial,
 		.product = p->product,
 	};
 
+	return cfg;
+}
+
+/* Is there a storage behind it that this worker knows, and as much of it? */
+static int check_storage(const struct lun_type *type, const struct lun_cfg *cfg,
+			 const char **why)
+{
 	*why = "this worker has no such kind of LUN or storage";
-	if (!type || (type->stored && !cfg.storage))
+	if (!type || (type->stored && !cfg->storage))
 		return -EPROTONOSUPPORT;
-	if (type->stored &&
-	    (cfg.block_size == 0 || cfg.size < cfg.block_size)) {
-		*why = "the storage is smaller than a block";
-		return -EINVAL;
-	}
+	if (!type->stored || (type->change && cfg->size == 0))
+		return 0;
+	*why = "the storage is smaller than a block";
+	return cfg->block_size == 0 || cfg->size < cfg->block_size ? -EINVAL
+								   : 0;
+}
+
+static int lun_open(struct scsi_queue *s, const struct proto_lun *p, int fd,
+		    int state_fd, uint64_t fence, struct lun **out,
+		    const char **why)
+{
+	const struct lun_type *type = lun_find(p->kind);
+	struct lun_cfg cfg = cfg_of(p, fd, state_fd);
+	int rc = check_storage(type, &cfg, why);
+
+	if (rc < 0)
+		return rc;
+	cfg.fence = fence;
 	*why = type->stored ? "its storage or state file cannot be used"
 			    : "its sg node cannot be used";
 	return type->open(out, &cfg, &s->queue.uring);
@@ -170,6 +187,57 @@ static void lun_del(struct scsi_queue *s, const struct proto_msg *msg)
 	tl->going_cookie = msg->cookie;
 }
 
+static void lun_medium(struct scsi_queue *s, struct mail *m)
+{
+	const struct proto_lun *p = &m->msg.u.lun;
+	struct scsi_addr addr = addr_of(&m->msg);
+	struct target_lun *tl = target_find(&s->path.target, &addr);
+	struct lun_cfg cfg = cfg_of(p, m->nfds > 0 ? m->fds[0] : -1, -1);
+	const char *why = "no such LUN";
+	int rc = -ENOENT;
+
+	if (!tl || tl->going)
+		goto out;
+	rc = check_storage(tl->lun->type, &cfg, &why);
+	if (rc < 0)
+		goto out;
+	why = "its media cannot be changed";
+	rc = -ENOTTY;
+	if (!tl->lun->type->change)
+		goto out;
+	rc = tl->lun->type->change(tl->lun, &cfg, p->flags & PROTO_LUN_FORCE);
+	why = rc == -EBUSY ? "the guest keeps its medium locked"
+			   : "the medium cannot be used";
+out:
+	if (rc < 0) {
+		queue_reply(&s->queue, m->msg.cookie, rc, why);
+		return;
+	}
+	m->nfds = 0; /* the LUN's now */
+	tl->change_cookie = m->msg.cookie;
+	s->changing = true;
+}
+
+/* Answer for those media that are in now. */
+static void changed(struct scsi_queue *s)
+{
+	const struct target *t = &s->path.target;
+
+	s->changing = false;
+	for (uint32_t i = 0; i < t->count; i++) {
+		struct target_lun *tl = t->lun[i];
+
+		if (!tl->change_cookie)
+			continue;
+		if (tl->lun->type->changing(tl->lun)) {
+			s->changing = true;
+			continue;
+		}
+		queue_reply(&s->queue, tl->change_cookie, 0, NULL);
+		tl->change_cookie = 0;
+	}
+}
+
 /* ---- the class ---- */
 
 static void forget(struct scsi_queue *s, uint32_t cookie)
@@ -196,6 +264,9 @@ static void scsi_order(struct queue *q, struct mail *m)
 		break;
 	case PROTO_LUN_DEL:
 		lun_del(s, &m->msg);
+		break;
+	case PROTO_LUN_MEDIUM:
+		lun_medium(s, m);
 		break;
 	case PROTO_SCSI_FORGET:
 		forget(s, m->msg.cookie);
@@ -224,6 +295,8 @@ static void scsi_settle(struct queue *q)
 	struct scsi_queue *s = scsi_of(q);
 	uint32_t cookie;
 
+	if (s->changing)
+		changed(s);
 	if (path_closed(&s->path)) {
 		journal_file_close(&s->queue.journal);
 		if (s->close_cookie)

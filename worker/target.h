@@ -20,6 +20,8 @@ struct target_lun {
 	/* Deletion was asked for: answered when nothing is in flight. */
 	bool going;
 	uint32_t going_cookie;
+	/* Another medium was asked for: answered when it is in. 0: not. */
+	uint32_t change_cookie;
 };
 
 struct target {
