@@ -39,6 +39,14 @@ static const struct cli_option detach_options[] = {
 	{0},
 };
 
+static const struct cli_option medium_options[] = {
+	[MEDIUM_EJECT] = {"eject", 'e', NULL, "no other medium"},
+	[MEDIUM_FORCE] = {"force", 'f', NULL,
+			  "also a medium that the guest has locked"},
+	[MEDIUM_TIMEOUT] = {"timeout", 't', "SECONDS", "how long to wait (30)"},
+	{0},
+};
+
 static const struct cli_option config_options[] = {
 	[CONFIG_AUTO] = {"auto", 0, NULL,
 			 "as xenpvd asks for it: wait for no guest, and say "
@@ -162,6 +170,7 @@ const struct command commands[] = {
 		.details =
 			"GUEST   name or number, see 'xl list'\n"
 			"PDEV    regular file, block device, or null:SIZE;\n"
+			"        a CD: FILE.iso or cdrom:FILE;\n"
 			"        a real device: /dev/nst0, /dev/sch0, "
 			"/dev/sr0, /dev/sg3,\n"
 			"        H:C:T:L, naa.WWN:LUN, see 'xenpv "
@@ -192,6 +201,19 @@ const struct command commands[] = {
 		.args_max = 2,
 		.option = detach_options,
 		.run = scsi_detach,
+	},
+	{
+		.name = "scsi-change-medium",
+		.args = "GUEST VDEV [FILE]",
+		.summary = "put another medium into a guest's CD drive",
+		.details = "FILE  an image of a CD or DVD; with --eject, none\n"
+			   "\n"
+			   "Example: xenpv scsi-change-medium web 0:0:3:0 "
+			   "/srv/disc2.iso\n",
+		.args_min = 2,
+		.args_max = 3,
+		.option = medium_options,
+		.run = scsi_change_medium,
 	},
 	{
 		.name = "scsi-list",
@@ -458,7 +480,7 @@ void commands_help(FILE *f)
 	      f);
 	fputs("SCSI devices and disks for Xen guests. Commands:\n\n", f);
 	for (const struct command *c = commands; c->name; c++)
-		fprintf(f, "  %-15s  %s\n", c->name, c->summary);
+		fprintf(f, "  %-18s  %s\n", c->name, c->summary);
 	fputs("\nOptions:\n", f);
 	options_help(global_options, f);
 	fputs("\n'xenpv help COMMAND' shows a command's options; see also "

@@ -110,6 +110,8 @@ int migrate_receive(const struct command *command, const struct cli_args *args);
 int restore_guest(const struct command *command, const struct cli_args *args);
 int save_guest(const struct command *command, const struct cli_args *args);
 int scsi_attach(const struct command *command, const struct cli_args *args);
+int scsi_change_medium(const struct command *command,
+		       const struct cli_args *args);
 int scsi_detach(const struct command *command, const struct cli_args *args);
 int scsi_devices(const struct command *command, const struct cli_args *args);
 int scsi_list(const struct command *command, const struct cli_args *args);
@@ -165,6 +167,11 @@ enum {
 	DETACH_NO_WAIT,
 	DETACH_TIMEOUT,
 	DETACH_FORCE
+};
+enum {
+	MEDIUM_EJECT,
+	MEDIUM_FORCE,
+	MEDIUM_TIMEOUT
 };
 enum {
 	GUEST_ATTACH,

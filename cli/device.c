@@ -97,6 +97,8 @@ void device_say_attached(const struct ts_request *req, const char *vdev,
 		snprintf(text, sizeof(text), "%s %s (%s, %s)", sg->vendor,
 			 sg->model, sg->sg, sg->address);
 		what = text_clean(text);
+	} else if (req->pdev->kind == PDEV_EMPTY) {
+		snprintf(text, sizeof(text), "no medium");
 	} else {
 		text_size(props->size, text);
 	}

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/commands.h"
@@ -185,6 +186,97 @@ out:
 	return rc ? 1 : 0;
 }
 
+/* ----------------------------------------------------------------- medium */
+
+/* FILE as the medium of a drive, or none of FILE NULL. */
+static int parse_medium(struct pdev *pdev, const char *file, char *err)
+{
+	char name[PATH_MAX + 8];
+
+	if (!file) {
+		strcpy(name, "cdrom:");
+	} else if (!*file || pdev_is_cdrom(file)) {
+		snprintf(err, TS_ERR_MAX,
+			 "'%.64s' is no image of a CD; give the file", file);
+		return -EINVAL;
+	} else {
+		snprintf(name, sizeof(name), "cdrom:%s", file);
+	}
+	return pdev_parse(pdev, name, NULL, err, TS_ERR_MAX);
+}
+
+static void say_medium(const struct ts_request *req, const char *vdev,
+		       const struct pdev_props *props)
+{
+	char *guest = text_clean(req->guest->name);
+	char *name = text_clean(req->pdev->name);
+	char size[24];
+
+	text_size(props->size, size);
+	if (req->pdev->kind == PDEV_EMPTY)
+		printf("guest %s has no medium in %s\n", guest, vdev);
+	else
+		printf("guest %s has a medium in %s: %s, %s\n", guest, vdev,
+		       name, size);
+	free(name);
+	free(guest);
+}
+
+int scsi_change_medium(const struct command *command,
+		       const struct cli_args *args)
+{
+	bool eject = args->option[MEDIUM_EJECT] != NULL;
+	struct toolstack *ts = NULL;
+	char err[TS_ERR_MAX] = "";
+	struct pdev_props props;
+	struct ts_guest guest;
+	struct pdev_vdev at;
+	struct pdev pdev;
+	char vdev[VDEV_TEXT_MAX];
+	struct ts_request req = {
+		.guest = &guest,
+		.at = &at,
+		.pdev = &pdev,
+		.force = args->option[MEDIUM_FORCE] != NULL,
+	};
+	int rc;
+
+	(void)command;
+	rc = vdev_parse(&at, NULL, args->arg[1], err, sizeof(err));
+	if (!rc && eject != (args->n == 2)) {
+		snprintf(err, sizeof(err),
+			 "scsi-change-medium: give a FILE, or else --eject");
+		rc = -EINVAL;
+	}
+	if (!rc)
+		rc = device_timeout(args->option[MEDIUM_TIMEOUT],
+				    &req.timeout_s, err);
+	if (!rc)
+		rc = parse_medium(&pdev, eject ? NULL : args->arg[2], err);
+	if (!rc)
+		rc = device_open(&ts, args, err);
+	if (!rc)
+		rc = device_check_daemon(args, err);
+	if (!rc)
+		rc = ts_guest_find(ts, args->arg[0], &guest, err, sizeof(err));
+	if (!rc)
+		rc = ts_pdev_free(ts, &pdev, err, sizeof(err));
+	if (!rc)
+		rc = pdev_check(&pdev, &props, err, sizeof(err));
+	if (!rc) {
+		device_catch_signals();
+		rc = ts_change_medium(ts, &req, err, sizeof(err));
+	}
+	if (rc) {
+		text_error("%s", err);
+	} else {
+		vdev_format(&at, vdev);
+		say_medium(&req, vdev, &props);
+	}
+	ts_close(ts);
+	return rc ? 1 : 0;
+}
+
 /* ------------------------------------------------------------------- list */
 
 /* What the list adds to xenstore's view. */
@@ -257,6 +349,11 @@ static void find_facts(const struct ts_lun *lun, struct facts *facts)
 	if (pdev_parse(&pdev, lun->pname, parsed ? &facts->options : NULL,
 		       ignored, sizeof(ignored)))
 		return;
+	if (pdev.cdrom) {
+		facts->type = "cd/dvd";
+		if (!facts->options.product[0])
+			facts->product = "CD-ROM";
+	}
 	/* Of an image the file's size is not the disk's. */
 	if (parsed && facts->options.format != PDEV_RAW)
 		facts->sized = false;

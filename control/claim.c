@@ -20,6 +20,12 @@ static int refuse(const struct claim *other, const struct pdev *pdev, char *err,
 	return -EBUSY;
 }
 
+/* May another have the same? A CD is read by as many as like. */
+static bool may_share(const struct pdev *pdev)
+{
+	return pdev->options.shared || pdev->cdrom;
+}
+
 int claim_check(const struct claim_list *list, const struct pdev *pdev,
 		const struct pdev_props *props, char *err, size_t len)
 {
@@ -28,7 +34,7 @@ int claim_check(const struct claim_list *list, const struct pdev *pdev,
 	LIST_FOREACH(other, list, entry)
 	{
 		if (props->id[0] && !strcmp(props->id, other->id)) {
-			if (pdev->options.shared && other->shared)
+			if (may_share(pdev) && other->shared)
 				continue;
 			return refuse(other, pdev, err, len);
 		}
@@ -63,7 +69,7 @@ void claim_take(struct claim_list *list, struct claim *claim,
 	snprintf(claim->place, sizeof(claim->place), "%s", place);
 	strcpy(claim->id, props->id);
 	claim->naa = props->naa;
-	claim->shared = pdev->options.shared;
+	claim->shared = may_share(pdev);
 	claim->held = true;
 	LIST_INSERT_HEAD(list, claim, entry);
 }
@@ -73,4 +79,14 @@ void claim_drop(struct claim *claim)
 	if (claim->held)
 		LIST_REMOVE(claim, entry);
 	claim->held = false;
+}
+
+void claim_replace(struct claim_list *list, struct claim *claim,
+		   struct claim *next)
+{
+	claim_drop(claim);
+	LIST_REMOVE(next, entry);
+	*claim = *next;
+	next->held = false;
+	LIST_INSERT_HEAD(list, claim, entry);
 }

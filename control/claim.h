@@ -34,6 +34,9 @@ LIST_HEAD(claim_list, claim);
 /*
  * claim_check - may PDEV become what PROPS says, beside all that is held?
  * @props: id, and naa (0: none), are used
+ *
+ * The same thing may be held twice when both say shared, or are CDs.
+ *
  * @err, @len: receives the line that says who has it
  *
  * Return: 0 or -EBUSY.
@@ -57,5 +60,9 @@ void claim_take(struct claim_list *list, struct claim *claim,
 
 /* claim_drop - hold it no more; nothing if it was not held. */
 void claim_drop(struct claim *claim);
+
+/* claim_replace - what CLAIM held is free; it holds what NEXT has held. */
+void claim_replace(struct claim_list *list, struct claim *claim,
+		   struct claim *next);
 
 #endif

@@ -24,6 +24,7 @@
 
 #define BLOCK_MIN 512u
 #define BLOCK_MAX 4096u
+#define BLOCK_CD  2048u /* of a CD */
 
 static int fail(char *err, size_t len, int rc, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
@@ -163,6 +164,8 @@ static int parse_path(struct pdev *pdev, const char *name, char *err,
 	return 0;
 }
 
+#define CDROM "cdrom:"
+
 /* What is behind "fault:SPEC:", or NULL. */
 static const char *behind_fault(const char *name)
 {
@@ -174,14 +177,32 @@ static const char *behind_fault(const char *name)
 	return colon ? colon + 1 : NULL;
 }
 
-bool pdev_is_whole(const char *name)
+/* NAME without the prefixes that say what is made of it. */
+static const char *bare(const char *name)
 {
 	const char *inner = behind_fault(name);
 
 	if (inner)
 		name = inner;
-	return name[0] == '/' || !strncmp(name, "null:", 5) ||
-	       pdev_nbd_is(name) || pdev_sg_is(name);
+	return strncmp(name, CDROM, strlen(CDROM)) ? name
+						   : name + strlen(CDROM);
+}
+
+bool pdev_is_cdrom(const char *name)
+{
+	const char *inner = behind_fault(name);
+
+	return bare(name) != (inner ? inner : name);
+}
+
+bool pdev_is_whole(const char *name)
+{
+	bool may_be_empty = pdev_is_cdrom(name);
+
+	name = bare(name);
+	return name[0] == '/' || (!*name && may_be_empty) ||
+	       !strncmp(name, "null:", 5) || pdev_nbd_is(name) ||
+	       pdev_sg_is(name);
 }
 
 /* Take "fault:SPEC:" off *NAME. */
@@ -219,15 +240,17 @@ static int parse_fault(struct pdev *pdev, const char **name, char *err,
 	return 0;
 }
 
-/* The name that is kept, with what parse_fault() has taken off. */
-static int name_fault(struct pdev *pdev, char *err, size_t len)
+/* The name that is kept, with what was taken off. */
+static int name_prefixes(struct pdev *pdev, char *err, size_t len)
 {
 	char name[PATH_MAX];
 	int n;
 
-	if (!pdev->fault[0])
+	if (!pdev->fault[0] && !pdev->cdrom)
 		return 0;
-	n = snprintf(name, sizeof(name), "fault:%s:%s", pdev->fault,
+	n = snprintf(name, sizeof(name), "%s%s%s%s%s",
+		     pdev->fault[0] ? "fault:" : "", pdev->fault,
+		     pdev->fault[0] ? ":" : "", pdev->cdrom ? CDROM : "",
 		     pdev->name);
 	if (n < 0 || (size_t)n >= sizeof(name))
 		return fail(err, len, -ENAMETOOLONG,
@@ -237,9 +260,65 @@ static int name_fault(struct pdev *pdev, char *err, size_t len)
 	return 0;
 }
 
+/* What makes no sense for a drive whose medium is NAME; NULL: all does. */
+static int check_cdrom(const struct pdev *pdev, const char *name, char *err,
+		       size_t len)
+{
+	const struct pdev_options *o = &pdev->options;
+
+	if (o->no_scsi)
+		return fail(err, len, -EINVAL,
+			    "pdev '%.300s' is a SCSI device; give the file "
+			    "itself, or use scsi-attach",
+			    name);
+	if (o->block_size || o->shared)
+		return fail(
+			err, len, -EINVAL,
+			"pdev '%.200s' is a CD, for which there is no option '%s'; leave it out",
+			name, o->shared ? "shared" : "blocksize");
+	if (pdev->kind == PDEV_SG)
+		return fail(err, len, -EINVAL,
+			    "pdev '%.300s' is a real device; leave out cdrom:",
+			    name);
+	return 0;
+}
+
+/* Take the prefix off *NAME, if it is there. */
+static bool take_cdrom(const char **name)
+{
+	if (strncmp(*name, CDROM, strlen(CDROM)))
+		return false;
+	*name += strlen(CDROM);
+	return true;
+}
+
+/* The device behind the prefix, or none: 0; 1: it is to be parsed. */
+static int parse_medium(struct pdev *pdev, const char *name, char *err,
+			size_t len)
+{
+	if (*name)
+		return 1;
+	if (pdev->fault[0] || pdev->options.format != PDEV_RAW)
+		return fail(
+			err, len, -EINVAL,
+			"pdev 'cdrom:' has no medium that could be in a format or fail; leave that out");
+	pdev->kind = PDEV_EMPTY;
+	strcpy(pdev->path, CDROM);
+	return 0;
+}
+
+static bool is_iso(const struct pdev *pdev)
+{
+	size_t n = strlen(pdev->name);
+
+	return pdev->kind == PDEV_FILE && !pdev->options.no_scsi && n > 4 &&
+	       !strcasecmp(pdev->name + n - 4, ".iso");
+}
+
 int pdev_parse(struct pdev *pdev, const char *name,
 	       const struct pdev_options *options, char *err, size_t len)
 {
+	const char *given = name;
 	int rc;
 
 	memset(pdev, 0, sizeof(*pdev));
@@ -256,10 +335,15 @@ int pdev_parse(struct pdev *pdev, const char *name,
 		return fail(err, len, -ENAMETOOLONG,
 			    "pdev '%.64s...' is too long; give a shorter path",
 			    name);
+	pdev->cdrom = take_cdrom(&name);
 	rc = parse_fault(pdev, &name, err, len);
 	if (rc)
 		return rc;
-	if (!strncmp(name, "null:", 5))
+	pdev->cdrom = take_cdrom(&name) || pdev->cdrom;
+	rc = pdev->cdrom ? parse_medium(pdev, name, err, len) : 1;
+	if (rc <= 0)
+		;
+	else if (!strncmp(name, "null:", 5))
 		rc = parse_null(pdev, name, err, len);
 	else if (pdev_nbd_is(name))
 		rc = pdev_nbd_parse(pdev, name, err, len);
@@ -272,7 +356,16 @@ int pdev_parse(struct pdev *pdev, const char *name,
 			err, len, -EINVAL,
 			"pdev '%.200s' is no file, as format=%s is for; leave out the format",
 			name, pdev_format_name(pdev->options.format));
-	return rc ? rc : name_fault(pdev, err, len);
+	if (rc)
+		return rc;
+	pdev->cdrom = pdev->cdrom || is_iso(pdev);
+	if (pdev->cdrom) {
+		rc = check_cdrom(pdev, given, err, len);
+		if (rc)
+			return rc;
+		pdev->options.read_only = true;
+	}
+	return name_prefixes(pdev, err, len);
 }
 
 /* -------------------------------------------------------------------- id */
@@ -298,7 +391,7 @@ int pdev_id(const struct pdev *pdev, char *id)
 	struct stat st;
 
 	id[0] = '\0';
-	if (pdev->kind == PDEV_NULL)
+	if (pdev->kind == PDEV_NULL || pdev->kind == PDEV_EMPTY)
 		return 0;
 	if (pdev->kind == PDEV_NBD) {
 		name_nbd(pdev, id);
@@ -497,6 +590,8 @@ static int check_size(const struct pdev *pdev, const struct pdev_props *props,
 {
 	uint64_t odd = props->size % props->block_size;
 
+	if (pdev->kind == PDEV_EMPTY)
+		return 0;
 	if (!props->size)
 		return fail(err, len, -EINVAL, "pdev '%.300s' is empty; %s",
 			    pdev->name,
@@ -562,10 +657,9 @@ static int open_null(const struct pdev *pdev, struct pdev_props *props,
 static void choose_storage(const struct pdev *pdev, struct pdev_props *props)
 {
 	static const char *const drivers[] = {
-		[PDEV_FILE] = "file",
-		[PDEV_BLOCK] = "file",
-		[PDEV_NULL] = "null",
-		[PDEV_NBD] = "nbd",
+		[PDEV_FILE] = "file",  [PDEV_BLOCK] = "file",
+		[PDEV_NULL] = "null",  [PDEV_NBD] = "nbd",
+		[PDEV_EMPTY] = "null",
 	};
 	char own[sizeof(props->args)];
 
@@ -590,7 +684,7 @@ int pdev_open(const struct pdev *pdev, int *fd, struct pdev_props *props,
 	props->multi = pdev->kind != PDEV_NBD && !is_image(pdev);
 	if (pdev->kind == PDEV_SG)
 		return pdev_sg_open(pdev, fd, props, err, len);
-	if (pdev->kind == PDEV_NULL) {
+	if (pdev->kind == PDEV_NULL || pdev->kind == PDEV_EMPTY) {
 		rc = open_null(pdev, props, identity);
 	} else if (pdev->kind == PDEV_NBD) {
 		rc = open_nbd(pdev, fd, props, identity, err, len);
@@ -608,6 +702,8 @@ int pdev_open(const struct pdev *pdev, int *fd, struct pdev_props *props,
 	}
 	if (rc)
 		goto out;
+	if (pdev->cdrom)
+		props->block_size = BLOCK_CD;
 	rc = check_size(pdev, props, err, len);
 	if (rc)
 		goto out;

@@ -9,6 +9,9 @@
  *            or nbd:unix:/SOCKET[:EXPORT] or nbd://HOST[:PORT][/EXPORT], what
  *            an NBD server serves; or null:SIZE[kMGT], storage that forgets
  *            (for measurements);
+ *            or cdrom:PDEV, a CD drive with one of these as its medium, or
+ *            cdrom: alone, without one; a regular file whose name ends in
+ *            ".iso" is that, too;
  *            or fault:SPEC:PDEV, one of these with faults of its own making
  *            (for tests; storage/fault_spec.h)
  *   options  comma separated: ro rw shared feature-host serial=TEXT
@@ -58,6 +61,7 @@ enum pdev_kind {
 	PDEV_NULL,  /* null:SIZE */
 	PDEV_NBD,   /* nbd:... */
 	PDEV_SG,    /* a real SCSI device, by its sg node */
+	PDEV_EMPTY, /* cdrom: without a medium */
 };
 
 enum pdev_direct {
@@ -97,6 +101,7 @@ struct pdev {
 	char name[PATH_MAX]; /* node p-devname: as given, made absolute */
 	char path[PATH_MAX]; /* node p-dev: links resolved; nbd: in full */
 	enum pdev_kind kind;
+	bool cdrom; /* it is the medium of a CD drive; read-only then */
 	uint64_t null_size;
 	char fault[FAULT_TEXT_MAX]; /* what to break; "": nothing */
 	struct pdev_options options;
@@ -156,6 +161,9 @@ void pdev_options_format(const struct pdev_options *options, char *text);
 /* "raw", "qcow2"... */
 const char *pdev_format_name(enum pdev_format format);
 
+/* Does the whole NAME (struct pdev) say that it is a CD drive? */
+bool pdev_is_cdrom(const char *name);
+
 /*
  * Would NAME mean the same in another directory? That is what nodes hold.
  */
@@ -172,12 +180,14 @@ int pdev_parse(struct pdev *pdev, const char *name,
 
 /*
  * The id that pdev_open() would give, into ID (PDEV_ID_MAX bytes), without
- * opening. A negative errno when PDEV is not there any more.
+ * opening; "" for what nobody shares: PDEV_NULL, PDEV_EMPTY. A negative errno
+ * when PDEV is not there any more.
  */
 int pdev_id(const struct pdev *pdev, char *id) XPV_MUST_CHECK;
 
 /*
- * Open PDEV and measure it. *FD is the caller's to close; -1 for PDEV_NULL. A
+ * Open PDEV and measure it. *FD is the caller's to close; -1 for PDEV_NULL and
+ * PDEV_EMPTY, whose size is 0. A
  * block device that is not shared is opened exclusively, so that one which the
  * host itself has mounted is refused. -EBUSY for that; -EROFS for one that
  * cannot be written and has no "ro"; -EINVAL for an empty one or one whose

@@ -204,6 +204,14 @@ static bool says_shared(const struct store_tree *tree, const char *path)
 	       options.shared;
 }
 
+/* A CD is read by as many as like. */
+static bool says_cdrom(const struct store_tree *tree, const char *path)
+{
+	const char *text = beside(tree, path, "p-devname");
+
+	return text && pdev_is_cdrom(text);
+}
+
 /* What is given out by xenpv: names of nodes. */
 static const struct holder {
 	const char *type, *pdev, *vdev;
@@ -236,6 +244,8 @@ static int pdev_free_of(struct toolstack *ts, const struct holder *holder,
 			continue;
 		if (pdev->options.shared && says_shared(tree, node->path))
 			continue;
+		if (pdev->cdrom && says_cdrom(tree, node->path))
+			continue;
 		/* What a destroyed guest has left behind is no owner. */
 		if (!ts_guest_load(ts, (uint32_t)strtoul(node->path, NULL, 10),
 				   &guest) ||
@@ -264,7 +274,7 @@ int ts_pdev_free_but(struct toolstack *ts, const struct pdev *pdev,
 {
 	int rc = 0;
 
-	if (pdev->kind == PDEV_NULL)
+	if (pdev->kind == PDEV_NULL || pdev->kind == PDEV_EMPTY)
 		return 0; /* nothing in it that two could fight for */
 	for (size_t i = 0; i < XPV_ARRAY_SIZE(holders) && !rc; i++)
 		rc = pdev_free_of(ts, &holders[i], pdev, domid, err, len);

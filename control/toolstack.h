@@ -115,7 +115,8 @@ struct ts_request {
 	size_t nmore;
 	unsigned int timeout_s; /* not 0 */
 	bool no_wait;
-	bool force; /* detach: also from a guest that does not answer */
+	bool force; /* detach: also from a guest that does not answer; medium:
+			also one that the guest has locked */
 };
 
 /*
@@ -208,6 +209,16 @@ int ts_block_detach(struct toolstack *ts, const struct ts_request *req,
  */
 int ts_block_resize(struct toolstack *ts, const struct ts_request *req,
 		    char *err, size_t len) XPV_MUST_CHECK;
+
+/*
+ * ts_change_medium - put req->pdev, which is a CD or none, into a drive
+ *
+ * Return: -ENOENT: there is no such LUN; -EINVAL: it is no drive; -ENOTCONN;
+ * -EIO: xenpvd could not, or the guest keeps its medium and req->force is not
+ * set; -ETIMEDOUT, -EINTR.
+ */
+int ts_change_medium(struct toolstack *ts, const struct ts_request *req,
+		     char *err, size_t len) XPV_MUST_CHECK;
 
 /* One LUN as xenstore has it. State 0: there is no such node. */
 struct ts_lun {

@@ -20,7 +20,8 @@ static const char *type_of(const struct pdev *pdev)
 	case PDEV_NBD:
 		return "nbd";
 	case PDEV_NULL:
-	case PDEV_SG: /* refused by options.no_scsi */
+	case PDEV_EMPTY: /* refused by options.no_scsi, as is: */
+	case PDEV_SG:
 		break;
 	}
 	return "null";

@@ -174,6 +174,25 @@ static void add_lun(struct vscsi_lun *lun)
 			 strerror(-lun->rc));
 }
 
+static void change_medium(struct vscsi_lun *lun)
+{
+	struct proto_msg msg;
+	int fd;
+
+	lun->rc = lun_medium_prepare(lun, &msg, &fd);
+	if (lun->rc)
+		return;
+	lun->error[0] = '\0';
+	lun->rc = link_call(lun->ctl->dev.guest->link, &msg, &fd, 1,
+			    on_lun_reply, lun);
+	if (!lun->rc)
+		lun->ctl->dev.calls++;
+	else
+		snprintf(lun->medium_error, sizeof(lun->medium_error),
+			 "cannot ask the worker: %s; try again",
+			 strerror(-lun->rc));
+}
+
 static void delete_lun(struct vscsi_lun *lun)
 {
 	struct proto_msg msg = {.type = PROTO_LUN_DEL,
@@ -193,6 +212,8 @@ static void lun_settle(struct vscsi_lun *lun)
 
 	switch (lun->action) {
 	case BUS_LUN_NONE:
+		if (lun->change)
+			lun_medium_settle(lun);
 		return;
 	case BUS_LUN_ADD:
 		if (!lun->rc) {
@@ -230,6 +251,8 @@ static void luns_done(struct device *dev)
 {
 	struct vscsi *ctl = vscsi_of(dev);
 	if (dev->rc) { /* the worker is lost */
+		for (size_t i = 0; i < ctl->nluns; i++)
+			lun_medium_clear(ctl->luns[i]);
 		if (dev->step.action == BUS_CONNECT)
 			device_failed(dev);
 		else /* device_worker_died() will see to it */
@@ -273,6 +296,7 @@ static bool plan_luns(struct vscsi *ctl)
 		struct vscsi_lun *lun = ctl->luns[i];
 
 		lun->rc = 0;
+		lun_medium_clear(lun);
 		lun->action = BUS_LUN_NONE;
 		lun->next = lun->state;
 		if (!lun->present) {
@@ -290,7 +314,10 @@ static bool plan_luns(struct vscsi *ctl)
 			else
 				plan_moved(lun);
 		}
-		any = any || lun->action != BUS_LUN_NONE;
+		lun->change = lun->present && lun->action == BUS_LUN_NONE &&
+			      dev->step.action == BUS_NONE &&
+			      dev->facts.connected && lun_medium_wanted(lun);
+		any = any || lun->change || lun->action != BUS_LUN_NONE;
 	}
 	return any;
 }
@@ -326,6 +353,8 @@ static void run_luns(struct device *dev)
 
 		if (lun->action == BUS_LUN_ADD)
 			add_lun(lun);
+		if (lun->change)
+			change_medium(lun);
 	}
 	device_end(dev);
 }
@@ -351,6 +380,8 @@ static void add_lun_writes(struct device_writes *w, const struct device *dev,
 	}
 	if (lun->added && lun->error_node)
 		device_add_write(w, dev, STORE_OP_RM, error, NULL);
+	if (lun->change)
+		lun_medium_writes(lun, w);
 }
 
 /* States that are expected and written, an error that is written or removed. */
@@ -359,8 +390,8 @@ static void add_lun_writes(struct device_writes *w, const struct device *dev,
 static size_t writes_max(const struct device *dev)
 {
 	/* and what is announced */
-	return LUN_WRITES * vscsi_of_const(dev)->nluns + 1 +
-	       vscsi_host_writes_max(vscsi_of_const(dev));
+	return (LUN_WRITES + LUN_MEDIUM_WRITES) * vscsi_of_const(dev)->nluns +
+	       1 + vscsi_host_writes_max(vscsi_of_const(dev));
 }
 
 static void add_writes(const struct device *dev, struct device_writes *w)

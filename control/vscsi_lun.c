@@ -37,6 +37,8 @@ void lun_free(struct vscsi_lun *lun)
 	free(lun->pname);
 	free(lun->vdev);
 	free(lun->options);
+	free(lun->medium);
+	lun_medium_clear(lun);
 	free(lun);
 }
 
@@ -113,6 +115,8 @@ int lun_read(struct vscsi_lun *lun, const struct store_tree *back,
 		rc = copy_node(lun, back, WIRE_BUS_SCSI_VDEV, &lun->vdev);
 	if (!rc)
 		rc = copy_node(lun, back, "options", &lun->options);
+	if (!rc)
+		rc = copy_node(lun, back, "medium", &lun->medium);
 	return rc;
 }
 
@@ -174,17 +178,18 @@ static int open_state(struct vscsi_lun *lun, const struct pdev *pdev,
 	return fd;
 }
 
-/* null has nothing of its own to be told by: its place will do. */
-static void name_null(const struct vscsi_lun *lun, const struct pdev *pdev,
-		      struct pdev_props *props)
+/* null has nothing of its own to be told by, and a drive is not its medium:
+ * their place will do. */
+static void name_place(const struct vscsi_lun *lun, const struct pdev *pdev,
+		       struct pdev_props *props)
 {
 	char text[96];
 
 	if (pdev->options.naa)
 		return;
-	snprintf(text, sizeof(text), "null:%016" PRIx64 ":%u:%u:%u",
-		 initiator_of(lun->ctl), lun->at.channel, lun->at.target,
-		 lun->at.lun);
+	snprintf(text, sizeof(text), "%s:%016" PRIx64 ":%u:%u:%u",
+		 pdev->cdrom ? "cdrom" : "null", initiator_of(lun->ctl),
+		 lun->at.channel, lun->at.target, lun->at.lun);
 	props->naa = probe_naa(text);
 	if (!pdev->options.serial[0])
 		snprintf(props->serial, sizeof(props->serial), "%016" PRIx64,
@@ -195,7 +200,9 @@ static void fill(struct proto_lun *out, const struct vscsi_lun *lun,
 		 const struct pdev *pdev, const struct pdev_props *props)
 {
 	snprintf(out->kind, sizeof(out->kind), "%s",
-		 pdev->kind == PDEV_SG ? "sg" : "emulated");
+		 pdev->kind == PDEV_SG ? "sg"
+		 : pdev->cdrom	       ? "cdrom"
+				       : "emulated");
 	snprintf(out->storage, sizeof(out->storage), "%s", props->storage);
 	snprintf(out->args, sizeof(out->args), "%s", props->args);
 	out->size = props->size;
@@ -280,12 +287,12 @@ int lun_prepare(struct vscsi_lun *lun, struct proto_msg *msg, int *fds)
 			       sizeof(lun->error));
 	if (rc)
 		goto out;
-	if (pdev->kind == PDEV_NULL)
-		name_null(lun, pdev, &props);
+	if (pdev->kind == PDEV_NULL || pdev->cdrom)
+		name_place(lun, pdev, &props);
 	rc = claim_check(claims, pdev, &props, lun->error, sizeof(lun->error));
 	if (rc)
 		goto out;
-	if (pdev->kind != PDEV_NULL && pdev->kind != PDEV_SG) {
+	if ((pdev->kind != PDEV_NULL || pdev->cdrom) && pdev->kind != PDEV_SG) {
 		fds[1] = open_state(lun, pdev, &props, initiator_of(lun->ctl));
 		rc = fds[1] < 0 ? fds[1] : 0;
 		if (rc)

@@ -19,6 +19,7 @@
 #include "worker/proto.h"
 
 struct vscsi;
+struct device_writes; /* control/device_round.h */
 
 struct vscsi_lun {
 	struct vscsi *ctl;
@@ -38,6 +39,16 @@ struct vscsi_lun {
 	bool read_only;
 	struct claim claim;
 	uint64_t naa, size; /* naa 0: nothing is held */
+
+	/* Another medium (vscsi_medium.c): the node "medium" of its directory
+	 * has "0 NAME", or "1 NAME" to do it by force; xenpvd removes it when
+	 * that is done, or writes there why it is not. */
+	char *medium;
+	bool change;		  /* of this round */
+	struct pdev *next_medium; /* what NAME is */
+	struct claim next_claim;
+	uint64_t next_size;
+	char medium_error[PDEV_ERR_MAX];
 
 	/* This round's. */
 	enum bus_lun_action action;
@@ -78,6 +89,30 @@ int lun_prepare(struct vscsi_lun *lun, struct proto_msg *msg,
  * False also while there is none, for then there is nothing better to serve.
  */
 bool lun_moved(const struct vscsi_lun *lun);
+
+/* lun_medium_wanted - has somebody asked for another medium? */
+bool lun_medium_wanted(const struct vscsi_lun *lun);
+
+/*
+ * lun_medium_prepare - open what was asked for, for PROTO_LUN_MEDIUM
+ * @fd: receives its descriptor, the caller's, or -1
+ *
+ * On success the LUN holds both media, until lun_medium_settle(). Otherwise
+ * lun->medium_error says why not.
+ */
+int lun_medium_prepare(struct vscsi_lun *lun, struct proto_msg *msg,
+		       int *fd) XPV_MUST_CHECK;
+
+/* lun_medium_settle - the answer is in lun->rc, and lun->error or
+ * lun->medium_error. */
+void lun_medium_settle(struct vscsi_lun *lun);
+
+/* lun_medium_writes - LUN_MEDIUM_WRITES at most, after that. */
+void lun_medium_writes(const struct vscsi_lun *lun, struct device_writes *w);
+#define LUN_MEDIUM_WRITES 3
+
+/* lun_medium_clear - at the beginning of a round, or when the worker is lost. */
+void lun_medium_clear(struct vscsi_lun *lun);
 
 /* lun_release - the worker does not have it (any more). */
 void lun_release(struct vscsi_lun *lun);

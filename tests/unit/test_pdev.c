@@ -326,6 +326,52 @@ static void faults_are_of_a_pdev(void **state)
 	assert_false(pdev_is_whole("fault:/broken"));
 }
 
+static void cds_are_told_by_their_names(void **state)
+{
+	struct pdev_options options = {0};
+	char err[PDEV_ERR_MAX], name[300];
+	struct pdev_props props;
+	struct pdev pdev;
+
+	(void)state;
+	make_sized("a.ISO", 4096);
+	make_sized("a.img", 4096);
+	snprintf(name, sizeof(name), "cdrom:%s", in_dir("a.ISO"));
+	/* by its suffix, or the prefix: the same whole name */
+	assert_int_equal(open_named(in_dir("a.ISO"), "", err, &props), 0);
+	assert_int_equal(props.block_size, 2048);
+	assert_true(props.read_only);
+	assert_int_equal(
+		pdev_parse(&pdev, in_dir("a.ISO"), NULL, err, sizeof(err)), 0);
+	assert_true(pdev.cdrom && pdev.options.read_only);
+	assert_string_equal(pdev.name, name);
+	assert_int_equal(pdev_parse(&pdev, name, NULL, err, sizeof(err)), 0);
+	assert_string_equal(pdev.name, name);
+	assert_string_equal(pdev.path, in_dir("a.ISO"));
+	assert_true(pdev_is_cdrom(name) && pdev_is_whole(name));
+	/* a disk of a device that has only blocks */
+	options.no_scsi = true;
+	assert_int_equal(
+		pdev_parse(&pdev, in_dir("a.ISO"), &options, err, sizeof(err)),
+		0);
+	assert_false(pdev.cdrom);
+	assert_true(pdev_parse(&pdev, name, &options, err, sizeof(err)) < 0);
+	/* faults before or behind, one whole name */
+	snprintf(name, sizeof(name), "cdrom:fault:eio:%s", in_dir("a.img"));
+	assert_int_equal(pdev_parse(&pdev, name, NULL, err, sizeof(err)), 0);
+	snprintf(name, sizeof(name), "fault:eio:cdrom:%s", in_dir("a.img"));
+	assert_string_equal(pdev.name, name);
+	assert_true(pdev_is_cdrom(name) && pdev_is_whole(name));
+	assert_false(pdev_is_cdrom(in_dir("a.img")));
+	assert_false(pdev_is_whole("cdrom:a.img"));
+	/* none */
+	assert_int_equal(open_named("cdrom:", "", err, &props), 0);
+	assert_true(props.size == 0);
+	assert_string_equal(props.id, "");
+	assert_true(pdev_is_cdrom("cdrom:") && pdev_is_whole("cdrom:"));
+	assert_true(open_named("cdrom:", "format=qcow2", err, &props) < 0);
+}
+
 static void a_file_has_an_identity(void **state)
 {
 	struct pdev_props a, b;
@@ -426,6 +472,7 @@ int main(void)
 		cmocka_unit_test(bad_names_of_devices_are_refused),
 		cmocka_unit_test(bad_pdevs_are_refused),
 		cmocka_unit_test(faults_are_of_a_pdev),
+		cmocka_unit_test(cds_are_told_by_their_names),
 		cmocka_unit_test(a_file_has_an_identity),
 		cmocka_unit_test(the_hash_does_not_change),
 		cmocka_unit_test(sysfs_names_a_device),
