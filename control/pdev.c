@@ -271,11 +271,14 @@ static int check_cdrom(const struct pdev *pdev, const char *name, char *err,
 			    "pdev '%.300s' is a SCSI device; give the file "
 			    "itself, or use scsi-attach",
 			    name);
-	if (o->block_size || o->shared)
+	if (o->block_size || o->shared || o->kernel)
 		return fail(
 			err, len, -EINVAL,
 			"pdev '%.200s' is a CD, for which there is no option '%s'; leave it out",
-			name, o->shared ? "shared" : "blocksize");
+			name,
+			o->shared   ? "shared"
+			: o->kernel ? "backend=kernel"
+				    : "blocksize");
 	if (pdev->kind == PDEV_SG)
 		return fail(err, len, -EINVAL,
 			    "pdev '%.300s' is a real device; leave out cdrom:",
@@ -311,7 +314,8 @@ static bool is_iso(const struct pdev *pdev)
 {
 	size_t n = strlen(pdev->name);
 
-	return pdev->kind == PDEV_FILE && !pdev->options.no_scsi && n > 4 &&
+	return pdev->kind == PDEV_FILE && !pdev->options.no_scsi &&
+	       !pdev->options.kernel && n > 4 &&
 	       !strcasecmp(pdev->name + n - 4, ".iso");
 }
 
