@@ -36,6 +36,19 @@ static int parse_spec(const struct cli_args *args, struct disk_spec *spec,
 	return disk_spec_parse(spec, text, err, len);
 }
 
+/* Can each of several queues have a connection of its own? */
+static int check_queues(const struct disk_spec *disk,
+			const struct pdev_props *props, char *err, size_t len)
+{
+	if (disk->tune.value[TUNE_QUEUES] <= 1 || props->multi)
+		return 0;
+	snprintf(err, len,
+		 "'%.300s' takes one connection only, and so one queue: leave "
+		 "out queues",
+		 disk->target);
+	return -EINVAL;
+}
+
 int block_attach(const struct command *command, const struct cli_args *args)
 {
 	struct toolstack *ts = NULL;
@@ -72,6 +85,8 @@ int block_attach(const struct command *command, const struct cli_args *args)
 		rc = ts_pdev_free(ts, &pdev, err, sizeof(err));
 	if (!rc)
 		rc = pdev_check(&pdev, &props, err, sizeof(err));
+	if (!rc)
+		rc = check_queues(&disk, &props, err, sizeof(err));
 	if (!rc) {
 		device_catch_signals();
 		rc = ts_block_attach(ts, &req, err, sizeof(err));

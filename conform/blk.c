@@ -149,6 +149,7 @@ static void look(struct blk_suite *b)
 	b->info = raw_back_u32(f, WIRE_BLK_KEY_INFO);
 	b->indirect = raw_back_u32(f, WIRE_BLK_KEY_INDIRECT);
 	b->order = raw_back_u32(f, WIRE_BLK_KEY_MAX_RING_ORDER);
+	b->queues = raw_back_u32(f, WIRE_BLK_KEY_MAX_QUEUES);
 	b->flush = raw_back_u32(f, WIRE_BLK_KEY_FLUSH);
 	b->barrier = raw_back_u32(f, WIRE_BLK_KEY_BARRIER);
 	b->discard = raw_back_u32(f, WIRE_BLK_KEY_DISCARD);
@@ -189,6 +190,7 @@ bool blk_ready(struct blk_suite *b, char *why, size_t len)
 		snprintf(why, len, "on our side: %s", b->k.f.broken);
 		return false;
 	}
+	raw_blk_use(&b->k, 0);
 	if (b->connected && b->k.ring.n == 1 &&
 	    raw_blk_room(&b->k) == b->k.slots)
 		return true;

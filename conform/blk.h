@@ -30,7 +30,7 @@ struct blk_suite {
 	uint64_t id;	/* of the next request */
 	/* what the backend announces */
 	uint64_t sectors;
-	uint32_t block, info, indirect, order;
+	uint32_t block, info, indirect, order, queues;
 	bool flush, barrier, discard, secure;
 };
 

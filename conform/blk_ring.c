@@ -69,6 +69,86 @@ static bool take(struct blk_suite *b, struct wire_blk_rsp64 *rsp)
 	return conform_fail(&b->c, "an answer does not come");
 }
 
+/* Fill the first queues' rings, publish each, and take the answers then: no
+ * queue waits for another. */
+static bool all_queues(struct blk_suite *b, uint32_t n)
+{
+	for (uint32_t q = 0; q < n; q++) {
+		raw_blk_use(&b->k, q);
+		for (uint32_t i = 0; i < b->k.slots; i++) {
+			struct wire_blk_req64 req = blk_rw(
+				b, WIRE_BLK_OP_READ, i * 8, 8, i % BLK_PAGES);
+
+			req.id = q << 16 | i;
+			raw_blk_put(&b->k, &req);
+		}
+		raw_blk_push(&b->k);
+	}
+	for (uint32_t q = n; q-- > 0;) {
+		struct wire_blk_rsp64 rsp;
+
+		raw_blk_use(&b->k, q);
+		for (uint32_t i = 0; i < b->k.slots; i++) {
+			if (!take(b, &rsp))
+				return false;
+			if (rsp.status || rsp.id >> 16 != q)
+				return conform_fail(&b->c,
+						    "queue %" PRIu32
+						    ": id %#" PRIx64
+						    ", status %d",
+						    q, rsp.id, rsp.status);
+		}
+	}
+	return true;
+}
+
+/* What one queue writes, and another one reads. */
+static void across(struct blk_suite *b, uint32_t n)
+{
+	struct wire_blk_req64 req;
+
+	for (uint32_t q = 0; q < n; q++) {
+		raw_blk_use(&b->k, q);
+		memset(b->pages.at, (int)q + 1, WIRE_PAGE_SIZE);
+		req = blk_rw(b, WIRE_BLK_OP_WRITE, BLK_SCRATCH + q * 8, 8, 0);
+		if (blk_one(b, &req)) {
+			conform_fail(&b->c, "a WRITE on queue %" PRIu32, q);
+			return;
+		}
+	}
+	for (uint32_t q = 0; q < n; q++) {
+		raw_blk_use(&b->k, n - 1 - q);
+		req = blk_rw(b, WIRE_BLK_OP_READ, BLK_SCRATCH + q * 8, 8, 0);
+		if (blk_one(b, &req) || b->pages.at[77] != q + 1)
+			conform_fail(&b->c,
+				     "queue %" PRIu32
+				     " reads not what queue %" PRIu32 " wrote",
+				     n - 1 - q, q);
+	}
+}
+
+static void queues(struct conform *c, const void *arg)
+{
+	struct blk_suite *b = blk_of(c);
+	struct raw_blk_how how = {.pages = 1};
+
+	(void)arg;
+	how.queues = b->queues < RAW_QUEUES_MAX ? b->queues : RAW_QUEUES_MAX;
+	if (how.queues < 2) {
+		conform_skip(c, "multi-queue-max-queues is not 2 or more");
+		return;
+	}
+	for (uint32_t i = 0; i <= b->order && i <= 4; i += 2) {
+		how.pages = 1u << i;
+		if (!blk_reconnect(b, &how, true) || !all_queues(b, how.queues))
+			break;
+	}
+	if (c->verdict != CONFORM_FAIL && !(b->info & WIRE_BLK_INFO_READONLY))
+		across(b, how.queues);
+	conform_note(c, "%" PRIu32 " queues", how.queues);
+	b->connected = false;
+}
+
 static void one_event(struct conform *c, const void *arg)
 {
 	struct blk_suite *b = blk_of(c);
@@ -223,6 +303,10 @@ static const struct conform_case cases[] = {
 	 .name = "rings of several pages",
 	 .clause = &clause_blk_ring_order,
 	 .run = pages},
+	{.family = "ring",
+	 .name = "several queues",
+	 .clause = &clause_blk_queues,
+	 .run = queues},
 	{.family = "ring",
 	 .name = "one event for all requests",
 	 .clause = &clause_ring_event,

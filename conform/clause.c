@@ -156,6 +156,10 @@ CLAUSE(blk_ring_full, "ring.h RING_SIZE, blkif.h",
 CLAUSE(blk_ring_order, "blkif.h ring-page-order, max-ring-page-order",
        "A ring has 2 to the power of ring-page-order pages, at most those "
        "of max-ring-page-order, named by ring-ref0 and so on.");
+CLAUSE(blk_queues, "blkif.h multi-queue-max-queues, multi-queue-num-queues",
+       "A frontend may have a ring and a port for each of several queues, at "
+       "most those of multi-queue-max-queues, in directories queue-0 and so "
+       "on.");
 CLAUSE(blk_id, "blkif.h struct blkif_request, id",
        "A private value of the guest, of 64 bits, echoed in the response.");
 CLAUSE(blk_properties, "blkif.h Backend Device Properties",

@@ -13,21 +13,42 @@ struct wire_ring *raw_blk_ring(const struct raw_blk *k)
 	return (struct wire_ring *)(void *)k->ring.at;
 }
 
-static void drop_ring(struct raw_blk *k)
+void raw_blk_use(struct raw_blk *k, uint32_t n)
 {
 	struct raw_front *f = &k->f;
 
-	if (f->ported)
-		f->ops->channel_close(f->f, f->port);
-	f->ported = false;
-	raw_ungrant(f, &k->ring);
+	k->other[k->at] = (struct raw_blk_queue){
+		.ring = k->ring,
+		.req_prod = k->req_prod,
+		.rsp_cons = k->rsp_cons,
+		.port = f->port,
+		.ported = f->ported,
+	};
+	k->at = n;
+	k->ring = k->other[n].ring;
+	k->req_prod = k->other[n].req_prod;
+	k->rsp_cons = k->other[n].rsp_cons;
+	f->port = k->other[n].port;
+	f->ported = k->other[n].ported;
+}
+
+static void drop_rings(struct raw_blk *k)
+{
+	struct raw_front *f = &k->f;
+
+	for (uint32_t i = RAW_QUEUES_MAX; i-- > 0;) {
+		raw_blk_use(k, i);
+		if (f->ported)
+			f->ops->channel_close(f->f, f->port);
+		f->ported = false;
+		raw_ungrant(f, &k->ring);
+	}
 }
 
 static void new_ring(struct raw_blk *k, uint32_t pages)
 {
 	struct raw_front *f = &k->f;
 
-	drop_ring(k);
 	if (!raw_grant(f, &k->ring, pages, true))
 		return;
 	memset(k->ring.at, 0, (size_t)pages * WIRE_PAGE_SIZE);
@@ -40,30 +61,74 @@ static void new_ring(struct raw_blk *k, uint32_t pages)
 }
 
 /* Either ring-ref, or ring-page-order and ring-ref0 to ring-refN. */
-static void put_refs(struct raw_blk *k, const struct raw_blk_how *how)
+static void put_refs(struct raw_blk *k, const struct raw_blk_how *how,
+		     const char *dir)
 {
 	struct raw_front *f = &k->f;
 	uint32_t i, n = k->ring.n;
-	char leaf[32];
+	char leaf[64];
+
+	for (i = 0; n > 1 && i < n; i++) {
+		snprintf(leaf, sizeof(leaf), "%s" WIRE_BLK_KEY_RING_REF_N, dir,
+			 i);
+		raw_put_u32(f, leaf, k->ring.gref[i]);
+	}
+	snprintf(leaf, sizeof(leaf), "%s" WIRE_BLK_KEY_RING_REF, dir);
+	if (n == 1 && how->ring_ref)
+		raw_put_node(f, leaf, how->ring_ref);
+	else if (n == 1)
+		raw_put_u32(f, leaf, k->ring.gref[0]);
+}
+
+/* What another connection has left. */
+static void remove_refs(struct raw_blk *k)
+{
+	struct raw_front *f = &k->f;
+	char leaf[64];
+	uint32_t i;
 
 	raw_remove(f, WIRE_BLK_KEY_RING_REF);
 	raw_remove(f, WIRE_BLK_KEY_RING_ORDER);
+	raw_remove(f, WIRE_BLK_KEY_QUEUES);
 	for (i = 0; i < WIRE_BLK_RING_PAGES_MAX; i++) {
-		snprintf(leaf, sizeof(leaf), "ring-ref%" PRIu32, i);
-		if (n > 1 && i < n)
-			raw_put_u32(f, leaf, k->ring.gref[i]);
-		else
-			raw_remove(f, leaf);
+		snprintf(leaf, sizeof(leaf), WIRE_BLK_KEY_RING_REF_N, i);
+		raw_remove(f, leaf);
 	}
-	if (n > 1)
-		raw_put_u32(f, WIRE_BLK_KEY_RING_ORDER,
-			    (uint32_t)__builtin_ctz(n));
-	else if (how->ring_ref)
-		raw_put_node(f, WIRE_BLK_KEY_RING_REF, how->ring_ref);
-	else
-		raw_put_u32(f, WIRE_BLK_KEY_RING_REF, k->ring.gref[0]);
+	for (i = 0; i < RAW_QUEUES_MAX; i++) {
+		snprintf(leaf, sizeof(leaf), WIRE_BLK_KEY_QUEUE, i);
+		raw_remove(f, leaf);
+	}
+}
+
+/* A ring, its pages and its port, for each queue; the first is in use then. */
+static void put_rings(struct raw_blk *k, const struct raw_blk_how *how)
+{
+	uint32_t i, pages = how->pages ? how->pages : 1;
+	struct raw_front *f = &k->f;
+	char leaf[64], dir[32] = "";
+
+	drop_rings(k);
+	remove_refs(k);
+	for (i = how->queues ? how->queues : 1; i-- > 0 && !*f->broken;) {
+		raw_blk_use(k, i);
+		new_ring(k, pages);
+		if (how->queues)
+			snprintf(dir, sizeof(dir), WIRE_BLK_KEY_QUEUE "/", i);
+		put_refs(k, how, dir);
+		snprintf(leaf, sizeof(leaf), "%s" WIRE_BLK_KEY_EVENT_CHANNEL,
+			 dir);
+		if (how->port)
+			raw_put_node(f, leaf, how->port);
+		else
+			raw_put_u32(f, leaf, f->port);
+	}
+	if (how->queues)
+		raw_put_u32(f, WIRE_BLK_KEY_QUEUES, how->queues);
 	if (how->order)
 		raw_put_node(f, WIRE_BLK_KEY_RING_ORDER, how->order);
+	else if (pages > 1)
+		raw_put_u32(f, WIRE_BLK_KEY_RING_ORDER,
+			    (uint32_t)__builtin_ctz(pages));
 }
 
 uint32_t raw_blk_connect(struct raw_blk *k, const struct raw_blk_how *how,
@@ -77,14 +142,9 @@ uint32_t raw_blk_connect(struct raw_blk *k, const struct raw_blk_how *how,
 		if (state != WIRE_BUS_INIT_WAIT)
 			return state;
 	}
-	new_ring(k, how->pages ? how->pages : 1);
+	put_rings(k, how);
 	if (*f->broken)
 		return WIRE_BUS_UNKNOWN;
-	put_refs(k, how);
-	if (how->port)
-		raw_put_node(f, WIRE_BLK_KEY_EVENT_CHANNEL, how->port);
-	else
-		raw_put_u32(f, WIRE_BLK_KEY_EVENT_CHANNEL, f->port);
 	raw_put_node(f, WIRE_BLK_KEY_PROTOCOL,
 		     how->protocol ? how->protocol : WIRE_BLK_PROTO_X86_64);
 	raw_put_u32(f, WIRE_BLK_KEY_PERSISTENT, 0);
@@ -101,7 +161,7 @@ uint32_t raw_blk_connect(struct raw_blk *k, const struct raw_blk_how *how,
 
 void raw_blk_close(struct raw_blk *k)
 {
-	drop_ring(k);
+	drop_rings(k);
 	raw_close(&k->f);
 }
 

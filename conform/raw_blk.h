@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The frontend's end of a block device, raw, as conform/raw_front.h is that of
- * PVSCSI: the handshake and a ring of one page or several. Slots are in the
- * layout x86_64-abi.
+ * PVSCSI: the handshake and rings of one page or several, one for each queue.
+ * Slots are in the layout x86_64-abi.
  */
 #ifndef CONFORM_RAW_BLK_H
 #define CONFORM_RAW_BLK_H
@@ -10,17 +10,30 @@
 #include "conform/raw_front.h"
 #include "wire/blk.h"
 
+#define RAW_QUEUES_MAX 16u
+
+/* A queue that is not in use. */
+struct raw_blk_queue {
+	struct raw_pages ring;
+	uint32_t req_prod, rsp_cons, port;
+	bool ported;
+};
+
 struct raw_blk {
 	struct raw_front f;
-	struct raw_pages ring; /* new with each connection */
+	/* of the queue in use, as f.port is; new with each connection */
+	struct raw_pages ring;
 	uint32_t slots;
 	uint32_t req_prod; /* requests written, published or not */
 	uint32_t rsp_cons; /* answers taken */
+	uint32_t at;	   /* the queue in use */
+	struct raw_blk_queue other[RAW_QUEUES_MAX];
 };
 
 /* A handshake. NULL is the truth. */
 struct raw_blk_how {
-	uint32_t pages; /* 0 is 1 */
+	uint32_t pages;	 /* 0 is 1 */
+	uint32_t queues; /* with directories of their own; 0: without */
 	const char *ring_ref, *port, *protocol, *order;
 };
 
@@ -31,6 +44,9 @@ struct raw_blk_how {
  */
 uint32_t raw_blk_connect(struct raw_blk *k, const struct raw_blk_how *how,
 			 bool now);
+
+/* Use queue N, of those that were connected: all that is below. */
+void raw_blk_use(struct raw_blk *k, uint32_t n);
 
 /* As raw_close(). */
 void raw_blk_close(struct raw_blk *k);

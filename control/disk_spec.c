@@ -26,6 +26,8 @@ struct parser {
 	size_t len;
 };
 
+static int set_ours(struct parser *p, const char *item);
+
 static int fail(struct parser *p, int rc, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
@@ -65,22 +67,36 @@ static int set_target(struct parser *p, const char *value)
 	return 0;
 }
 
+/* xl's words, the last two ours; what a LUN's option calls it (NULL: none). */
 static int set_format(struct parser *p, const char *value)
 {
-	static const char *const known[] = {"qcow", "qcow2", "qed", "vhd",
-					    "empty"};
+	static const struct {
+		const char *word, *option;
+	} known[] = {
+		{"qcow2", "format=qcow2"},
+		{"vhd", "format=vpc"},
+		{"qcow", NULL},
+		{"qed", NULL},
+		{"empty", NULL},
+		{"vhdx", "format=vhdx"},
+		{"vmdk", "format=vmdk"},
+	};
 
 	if (!*value || !strcmp(value, "raw"))
 		return 0;
 	for (size_t i = 0; i < XPV_ARRAY_SIZE(known); i++) {
-		if (!strcmp(value, known[i]))
-			return fail(
-				p, -EOPNOTSUPP,
-				"format '%s' is not supported yet, only raw: "
-				"convert it with qemu-img convert -O raw",
-				value);
+		if (strcmp(value, known[i].word))
+			continue;
+		if (known[i].option)
+			return set_ours(p, known[i].option);
+		return fail(p, -EOPNOTSUPP,
+			    "format '%s' is not supported: convert it with "
+			    "qemu-img convert -O qcow2",
+			    value);
 	}
-	return fail(p, -EINVAL, "format '%.64s' is unknown: try format=raw",
+	return fail(p, -EINVAL,
+		    "format '%.64s' is unknown: try raw, qcow2, vhd, vhdx or "
+		    "vmdk",
 		    value);
 }
 
@@ -183,7 +199,6 @@ static int set_nothing(struct parser *p, const char *value)
 }
 
 static int set_refused(struct parser *p, const char *value);
-static int set_ours(struct parser *p, const char *value);
 
 enum value {
 	NO_VALUE,
@@ -283,6 +298,7 @@ static int take_item(struct parser *p, const char *item)
 {
 	const char *value;
 	size_t key;
+	int rc;
 
 	for (size_t i = 0; i < POSITIONS; i++) {
 		if (item_is(item, positional[i].key, &value) && value)
@@ -292,6 +308,9 @@ static int take_item(struct parser *p, const char *item)
 		if (item_is(item, parameters[i].key, &value))
 			return take_parameter(p, &parameters[i], item, value);
 	}
+	rc = disk_tune_set(&p->spec->tune, item, p->err, p->len);
+	if (rc != -ENOENT)
+		return rc;
 	key = strspn(item, "abcdefghijklmnopqrstuvwxyz0123456789-_");
 	if (key && item[key] == '=')
 		return fail(p, -EINVAL,

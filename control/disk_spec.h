@@ -10,7 +10,8 @@
  * and may be empty. target= takes all that follows. Of xl's parameters those
  * that make sense here are understood; the others are refused by name, so that
  * nobody's disk is quietly another one than they wrote. Ours besides: shared,
- * blocksize= and direct=, as of a LUN (control/pdev.h).
+ * blocksize= and direct=, as of a LUN (control/pdev.h), and how the disk is
+ * served (control/disk_tune.h).
  *
  * xl's own parser, of libxlutil, is not used: it takes libxenlight into the
  * program, whose name changes with every version of Xen, and it would have to
@@ -24,6 +25,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "control/disk_tune.h"
 #include "control/pdev.h"
 #include "control/vbd_name.h"
 #include "wire/port.h"
@@ -37,6 +39,7 @@ struct disk_spec {
 	bool cdrom;
 	bool no_discard;
 	struct pdev_options options; /* read_only: of access */
+	struct disk_tune tune;
 };
 
 /*

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/xs.h"
+
 /* ----------------------------------------------------------------- attach */
 
 static const char *type_of(const struct pdev *pdev)
@@ -27,7 +29,24 @@ static const char *type_of(const struct pdev *pdev)
 	return "null";
 }
 
-/* The nodes of xl, and `options`. */
+/* A node for each that is set. */
+static int write_tune(struct place *p, store_tx tx,
+		      const struct disk_tune *tune)
+{
+	char text[XS_NUM_MAX];
+	int rc = 0;
+
+	for (size_t i = 0; i < TUNE_N && !rc; i++) {
+		if (!tune->value[i])
+			continue;
+		xs_format_u64(text, tune->value[i]);
+		rc = place_put(p, tx, p->back,
+			       disk_tune_name((enum disk_tune_key)i), text);
+	}
+	return rc;
+}
+
+/* The nodes of xl, and ours. */
 static int write_disk(struct place *p, store_tx tx)
 {
 	const struct disk_spec *disk = p->req->disk;
@@ -57,6 +76,8 @@ static int write_disk(struct place *p, store_tx tx)
 	rc = place_write_ends(p, tx);
 	for (size_t i = 0; i < XPV_ARRAY_SIZE(back) && !rc; i++)
 		rc = place_put(p, tx, p->back, back[i].node, back[i].value);
+	if (!rc)
+		rc = write_tune(p, tx, &disk->tune);
 	if (!rc)
 		rc = place_put_u32(p, tx, p->front, "virtual-device", p->id);
 	if (!rc)

@@ -25,11 +25,6 @@
 #define KEY_REMOVABLE "removable"
 #define KEY_RESIZE    "resize"
 
-static const struct vbd_limits limits = {
-	.queues = VBD_QUEUES,
-	.ring_order = VBD_RING_ORDER,
-};
-
 static struct vbd *vbd_of(struct device *dev)
 {
 	return (struct vbd *)dev; /* its first member */
@@ -120,8 +115,50 @@ static int parse(struct vbd *vbd, struct pdev *pdev)
 			  sizeof(vbd->error));
 }
 
-/* Open what the disk is to be, and hold it. Else vbd->error says why not. */
-static int open_storage(struct vbd *vbd, int *fd)
+static void close_all(int *fd, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (fd[i] >= 0)
+			close(fd[i]);
+}
+
+/*
+ * A descriptor for each of N queues, of which the first is there. What is on a
+ * connection gets one for each: their answers would mix.
+ */
+static int open_queues(struct vbd *vbd, const struct pdev *pdev, int *fd,
+		       uint32_t n)
+{
+	struct pdev_props same;
+
+	if (n > 1 && !vbd->props.multi) {
+		note(vbd, "its storage takes one connection only, and the "
+			  "frontend has several queues; attach the disk with "
+			  "queues=1");
+		return -EINVAL;
+	}
+	for (uint32_t i = 1; i < n && fd[0] >= 0; i++) {
+		if (pdev->kind == PDEV_NBD) {
+			int rc = pdev_open(pdev, &fd[i], &same, vbd->error,
+					   sizeof(vbd->error));
+
+			if (rc)
+				return rc;
+			continue;
+		}
+		fd[i] = fcntl(fd[0], F_DUPFD_CLOEXEC, 0);
+		if (fd[i] < 0) {
+			note(vbd, "out of descriptors; see LimitNOFILE= of "
+				  "xenpvd.service");
+			return -EMFILE;
+		}
+	}
+	return 0;
+}
+
+/* Open what the disk is to be, once for each of N queues, and hold it. Else
+ * vbd->error says why not. */
+static int open_storage(struct vbd *vbd, int *fd, uint32_t n)
 {
 	struct claim_list *claims = &vbd->dev.guest->daemon->claims;
 	struct pdev *pdev = malloc(sizeof(*pdev)); /* two paths: too much for a
@@ -129,7 +166,8 @@ static int open_storage(struct vbd *vbd, int *fd)
 	size_t len = sizeof(vbd->error);
 	int rc;
 
-	*fd = -1;
+	for (uint32_t i = 0; i < n; i++)
+		fd[i] = -1;
 	if (!pdev) {
 		note(vbd, "out of memory; try again");
 		return -ENOMEM;
@@ -143,10 +181,10 @@ static int open_storage(struct vbd *vbd, int *fd)
 		goto out;
 	vbd->props.naa = 0; /* a LUN's; a disk has no such name */
 	rc = claim_check(claims, pdev, &vbd->props, vbd->error, len);
+	if (!rc)
+		rc = open_queues(vbd, pdev, fd, n);
 	if (rc) {
-		if (*fd >= 0)
-			close(*fd);
-		*fd = -1;
+		close_all(fd, n);
 		goto out;
 	}
 	if (tree_is(vbd->dev.back, WIRE_BLK_KEY_DISCARD_ENABLE, "0") ||
@@ -235,39 +273,47 @@ static void fill(struct proto_blk *out, const struct vbd *vbd, uint32_t n)
 	snprintf(out->args, sizeof(out->args), "%s", props->args);
 }
 
-/* Every queue has the storage by a descriptor of its own. */
-static void ask_queues(struct vbd *vbd, int fd)
+/* Every queue has the storage by a descriptor of its own: it is closed here in
+ * any case. */
+static void ask_queues(struct vbd *vbd, int *fd)
 {
 	struct device *dev = &vbd->dev;
 
-	for (uint32_t i = 0; i < vbd->front.nqueues && !dev->rc; i++) {
+	for (uint32_t i = 0; i < vbd->front.nqueues; i++) {
 		struct proto_msg msg = {.type = PROTO_BLK_OPEN,
 					.queue = (uint16_t)i};
-		int copy = -1;
 
-		if (fd >= 0) {
-			copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-			if (copy < 0) {
-				dev->rc = -errno;
-				snprintf(dev->why, sizeof(dev->why), "%s",
-					 strerror(errno));
-				return;
-			}
-		}
 		fill(&msg.u.blk, vbd, i);
-		device_ask(dev, &msg, &copy, copy >= 0);
+		device_ask(dev, &msg, &fd[i], fd[i] >= 0);
 		vbd->nopen = i + 1;
 	}
 }
 
+/* What the frontend may have, which is what its backend's nodes say. */
+static struct vbd_limits limits(const struct vbd *vbd)
+{
+	struct vbd_limits l = {.queues = 1, .ring_order = VBD_RING_ORDER};
+	uint32_t n;
+
+	if (!tree_u32(vbd->dev.back, WIRE_BLK_KEY_MAX_QUEUES, &n) && n > 0)
+		l.queues = n < VBD_QUEUES_MAX ? n : VBD_QUEUES_MAX;
+	return l;
+}
+
 static void run_connect(struct vbd *vbd)
 {
+	const struct vbd_limits may = limits(vbd);
 	struct device *dev = &vbd->dev;
+	int fd[VBD_QUEUES_MAX], rc;
 	struct link *link;
-	int fd, rc;
 
 	vbd->error[0] = '\0';
-	if (vbd_front_read(dev->front, &limits, &vbd->front, vbd->error,
+	if (disk_tune_read(&vbd->tune, dev->back, vbd->error,
+			   sizeof(vbd->error))) {
+		give_up(vbd, "the disk");
+		return;
+	}
+	if (vbd_front_read(dev->front, &may, &vbd->front, vbd->error,
 			   sizeof(vbd->error))) {
 		give_up(vbd, "the frontend");
 		return;
@@ -283,14 +329,12 @@ static void run_connect(struct vbd *vbd)
 		device_failed(dev);
 		return;
 	}
-	if (open_storage(vbd, &fd)) {
+	if (open_storage(vbd, fd, vbd->front.nqueues)) {
 		give_up(vbd, "the storage");
 		return;
 	}
 	device_begin(dev, opened);
 	ask_queues(vbd, fd);
-	if (fd >= 0)
-		close(fd);
 	device_end(dev);
 }
 
@@ -386,6 +430,37 @@ static bool may_resize(const struct vbd *vbd)
 	       dev->facts.own == WIRE_BUS_CONNECTED;
 }
 
+/*
+ * Queues to announce. A storage on a connection has one unless the administrator
+ * knows that it takes several. (Whatever is wrong is told when it connects.)
+ */
+static uint32_t queues(struct vbd *vbd)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	struct pdev *pdev = malloc(sizeof(*pdev));
+	char ignored[PDEV_ERR_MAX];
+	struct disk_tune tune;
+	uint32_t n = 1;
+
+	if (disk_tune_read(&tune, vbd->dev.back, ignored, sizeof(ignored)))
+		goto out;
+	if (tune.value[TUNE_QUEUES])
+		n = (uint32_t)tune.value[TUNE_QUEUES];
+	else if (pdev && !parse(vbd, pdev) && pdev->kind != PDEV_NBD &&
+		 pdev->options.format == PDEV_RAW && cpus > 1)
+		n = cpus < VBD_QUEUES ? (uint32_t)cpus : VBD_QUEUES;
+out:
+	free(pdev);
+	return n;
+}
+
+static void announce(struct vbd *vbd)
+{
+	vbd->queues = queues(vbd);
+	vbd->error[0] = '\0';
+	device_write(&vbd->dev);
+}
+
 static void run(struct device *dev)
 {
 	struct vbd *vbd = vbd_of(dev);
@@ -394,9 +469,9 @@ static void run(struct device *dev)
 		run_connect(vbd);
 	} else if (may_resize(vbd)) {
 		run_resize(vbd);
+	} else if (dev->step.action == BUS_ANNOUNCE) {
+		announce(vbd);
 	} else {
-		if (dev->step.action == BUS_ANNOUNCE)
-			vbd->error[0] = '\0';
 		device_write(dev);
 	}
 }
@@ -405,7 +480,6 @@ static const struct {
 	const char *name;
 	uint32_t value;
 } announced[] = {
-	{WIRE_BLK_KEY_MAX_QUEUES, VBD_QUEUES},
 	{WIRE_BLK_KEY_MAX_RING_ORDER, VBD_RING_ORDER},
 	{WIRE_BLK_KEY_MAX_RING_PAGES, 1u << VBD_RING_ORDER},
 	{WIRE_BLK_KEY_INDIRECT, VBD_SEGS_MAX},
@@ -443,9 +517,9 @@ static void add_properties(struct device_writes *w, const struct device *dev)
 				  rows[i].value);
 }
 
-/* The eight properties, what is announced, error, resize and a state that is
- * written again. */
-#define WRITES_MAX (8 + XPV_ARRAY_SIZE(announced) + 3)
+/* The eight properties, what is announced and the queues, error, resize and a
+ * state that is written again. */
+#define WRITES_MAX (8 + XPV_ARRAY_SIZE(announced) + 1 + 3)
 
 static size_t writes_max(const struct device *dev)
 {
@@ -477,6 +551,8 @@ static void add_writes(const struct device *dev, struct device_writes *w)
 	if (!dev->facts.own)
 		return;
 	if (dev->step.action == BUS_ANNOUNCE) {
+		device_add_number(w, dev, STORE_OP_WRITE,
+				  WIRE_BLK_KEY_MAX_QUEUES, vbd->queues);
 		for (size_t i = 0; i < XPV_ARRAY_SIZE(announced); i++)
 			device_add_number(w, dev, STORE_OP_WRITE,
 					  announced[i].name,

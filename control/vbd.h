@@ -14,6 +14,7 @@
  *     params          what to serve: a whole path, or null:SIZE
  *     discard-enable  0: discard is not offered
  *     options         ours, as of a LUN (control/pdev.h)
+ *     queues ...      ours, if they are set (control/disk_tune.h)
  *     resize          1: the storage has another size, tell the guest; is
  *                     removed when that has been done, or says why it cannot
  *
@@ -25,11 +26,17 @@
 
 #include "control/claim.h"
 #include "control/device.h"
+#include "control/disk_tune.h"
 #include "control/vbd_front.h"
 
-/* What is announced; the worker's part of it is in worker/proto.h. */
-#define VBD_QUEUES     1
-#define VBD_RING_ORDER 0
+/*
+ * What is announced; the worker's part of it is in worker/proto.h. Queues are as
+ * many as the host has processors, up to VBD_QUEUES, which is what Linux
+ * frontends take at most unless told otherwise (module parameter max_queues; and
+ * no more than they have processors).
+ */
+#define VBD_QUEUES     4
+#define VBD_RING_ORDER 4
 #define VBD_SEGS_MAX   256 /* of an indirect request */
 
 /* Nodes of a frontend: for each queue its pages, its port and its directory,
@@ -47,6 +54,8 @@ struct vbd {
 	struct claim claim;
 	struct pdev_props props;
 	bool cdrom, removable;
+	struct disk_tune tune;
+	uint32_t queues; /* that are announced now */
 	struct vbd_front front;
 	uint32_t nopen; /* queues that the worker was asked to open */
 

@@ -49,7 +49,8 @@ bad_disks() {
 	refused "no vdev" "vdev" xenpv block-attach web good.img,raw
 	refused "an unknown vdev" "vda" xenpv block-attach web good.img,raw,vda,rw
 	refused "a vdev out of range" "sdq" xenpv block-attach web good.img,raw,sdq,rw
-	refused "another format" "qcow2.*raw" xenpv block-attach web good.img,qcow2,xvda,rw
+	refused "another format" "qcow2" xenpv block-attach web good.img,qed,xvda,rw
+	refused "no queues" "from 1 to 16" xenpv block-attach web good.img,raw,xvda,rw,queues=0
 	refused "an unknown format" "elf" xenpv block-attach web good.img,elf,xvda,rw
 	refused "an unknown access" "rx" xenpv block-attach web good.img,raw,xvda,rx
 	refused "an unknown parameter" "colour" xenpv block-attach web good.img,raw,xvda,rw,colour=red
@@ -84,6 +85,11 @@ given() {
 	is "sector-size" "$(back web 51744 sector-size)" 4096
 	is "info of a disk" "$(back web 51712 info)" 0
 	is "info of a read-only one" "$(back web 51728 info)" 4
+	is "queues announced" "$(back web 51712 multi-queue-max-queues)" "$(($(nproc) < 4 ? $(nproc) : 4))"
+	is "pages of a ring announced" "$(back web 51712 max-ring-page-order) $(back web 51712 max-ring-pages)" "4 16"
+	ok "more queues" xenpv block-attach web null:16M,,xvdp,rw,queues=11
+	is "they are announced" "$(back web 51952 multi-queue-max-queues)" 11
+	ok "detach it" xenpv block-detach web xvdp
 }
 
 refused_now() {

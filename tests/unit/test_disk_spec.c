@@ -93,6 +93,15 @@ static void options_of_ours(void **state)
 	assert_int_equal(spec.options.block_size, 4096);
 	assert_int_equal(spec.options.direct, PDEV_DIRECT_OFF);
 	assert_int_equal(spec.number, 202 << 8 | 2 << 4);
+	assert_int_equal(spec.tune.value[TUNE_QUEUES], 0);
+	assert_int_equal(spec.options.format, PDEV_RAW);
+	assert_int_equal(disk_spec_parse(&spec,
+					 "a.vhd,vhd,xvdc,ro,queues=16,shared",
+					 err, sizeof(err)),
+			 0);
+	assert_int_equal(spec.tune.value[TUNE_QUEUES], 16);
+	assert_int_equal(spec.options.format, PDEV_VPC);
+	assert_true(spec.options.shared && spec.options.read_only);
 }
 
 static void what_is_refused(void **state)
@@ -111,9 +120,16 @@ static void what_is_refused(void **state)
 		{"a.img,raw,vda,rw", -EINVAL, "vdev 'vda'"},
 		{"a.img,raw,xvda,rx", -EINVAL, "access 'rx'"},
 		{"a.img,raw,xvda,rw,more", -EINVAL, "'more' is too much"},
-		{"a.img,qcow2,xvda,rw", -EOPNOTSUPP, "qcow2"},
-		{"a.img,format=vhd,xvda", -EOPNOTSUPP, "only raw"},
+		{"a.img,qcow,xvda,rw", -EOPNOTSUPP, "qcow2"},
+		{"a.img,format=empty,xvda", -EOPNOTSUPP, "not supported"},
 		{"a.img,elf,xvda,rw", -EINVAL, "format 'elf' is unknown"},
+		{"a.img,raw,xvda,rw,queues=0", -EINVAL, "from 1 to 16"},
+		{"a.img,raw,xvda,rw,queues=17", -EINVAL, "from 1 to 16"},
+		{"a.img,raw,xvda,rw,queues=", -EINVAL, "from 1 to 16"},
+		{"a.img,raw,xvda,rw,queues=0x4", -EINVAL, "from 1 to 16"},
+		{"a.img,raw,xvda,queues=2,queues=2", -EINVAL,
+		 "queues is given twice"},
+		{"a.img,raw,xvda,rw,queues", -EINVAL, "too much"},
 		{"a.img,raw,xvda,rw,vdev=xvdb", -EINVAL, "vdev is given twice"},
 		{"a.img,raw,xvda,rw,target=b", -EINVAL, "target is given"},
 		{"a.img,raw,xvda,rw,color=red", -EINVAL, "'color' is unknown"},

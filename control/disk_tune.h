@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * How a disk is served, as an administrator sets it: numbers, each in a node of
+ * its own name in the backend's directory. Nothing set means the default, and
+ * has no node.
+ *
+ *     queues=N    rings that a frontend may have, 1 to 16
+ */
+#ifndef CONTROL_DISK_TUNE_H
+#define CONTROL_DISK_TUNE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "control/tree.h"
+#include "wire/port.h"
+
+enum disk_tune_key {
+	TUNE_QUEUES,
+	TUNE_N,
+};
+
+/* 0: not set. */
+struct disk_tune {
+	uint64_t value[TUNE_N];
+};
+
+/* disk_tune_name - what KEY is called. */
+const char *disk_tune_name(enum disk_tune_key key);
+
+/*
+ * disk_tune_set - one setting, "KEY=VALUE"
+ *
+ * Return: 0; -ENOENT: no such key, and nothing in @err; -EINVAL, with a line
+ * there: no such value, or the key is set already.
+ */
+int disk_tune_set(struct disk_tune *tune, const char *item, char *err,
+		  size_t len) XPV_MUST_CHECK;
+
+/* disk_tune_read - all of them, of a backend's nodes. -EINVAL likewise. */
+int disk_tune_read(struct disk_tune *tune, const struct store_tree *back,
+		   char *err, size_t len) XPV_MUST_CHECK;
+
+#endif
