@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* xenpv block-attach, block-detach, block-list, block-resize. */
+/* xenpv block-attach, block-detach, block-list, block-resize, block-set. */
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -178,6 +178,57 @@ int block_resize(const struct command *command, const struct cli_args *args)
 		device_catch_signals();
 		rc = ts_block_resize(ts, &req, err, sizeof(err));
 	}
+	if (rc)
+		text_error("%s", err);
+	ts_close(ts);
+	return rc ? 1 : 0;
+}
+
+/* KEY=VALUE, of those that can be changed while a disk is in use. */
+static int parse_setting(struct disk_tune *tune, const char *text, char *err,
+			 size_t len)
+{
+	uint32_t before = tune->given, now;
+	int rc = disk_tune_set(tune, text, err, len);
+
+	now = tune->given & ~before;
+	if (!rc && !disk_tune_live((enum disk_tune_key)__builtin_ctz(now))) {
+		snprintf(
+			err, len,
+			"'%.64s' is of a disk that is attached: detach it, and "
+			"attach it with that",
+			text);
+		return -EINVAL;
+	}
+	if (rc == -ENOENT)
+		snprintf(err, len,
+			 "'%.64s' is no setting of a disk: try iops=1000, "
+			 "iops-burst=N, bps=100M or bps-burst=N",
+			 text);
+	return rc;
+}
+
+int block_set(const struct command *command, const struct cli_args *args)
+{
+	struct toolstack *ts = NULL;
+	char err[TS_ERR_MAX] = "";
+	struct disk_spec disk;
+	struct ts_guest guest;
+	struct ts_request req = {.guest = &guest, .disk = &disk};
+	int rc;
+
+	(void)command;
+	rc = parse_vdev(&disk, args->arg[1], err, sizeof(err));
+	for (int i = 2; i < args->n && !rc; i++)
+		rc = parse_setting(&disk.tune, args->arg[i], err, sizeof(err));
+	if (!rc)
+		rc = device_open(&ts, args, err);
+	if (!rc)
+		rc = device_check_daemon(args, err);
+	if (!rc)
+		rc = ts_guest_find(ts, args->arg[0], &guest, err, sizeof(err));
+	if (!rc)
+		rc = ts_block_set(ts, &req, err, sizeof(err));
 	if (rc)
 		text_error("%s", err);
 	ts_close(ts);

@@ -252,7 +252,8 @@ const struct command commands[] = {
 			"ACCESS     rw, ro\n"
 			"others     cdrom shared no-discard "
 			"blocksize=512|4096 direct=auto|on|off\n"
-			"           queues=N\n"
+			"           queues=N iops=N bps=N iops-burst=N "
+			"bps-burst=N\n"
 			"\n"
 			"Example: xenpv block-attach web "
 			"/dev/vg0/web,raw,xvdb,rw\n",
@@ -295,6 +296,20 @@ const struct command commands[] = {
 		.args_max = 2,
 		.option = resize_options,
 		.run = block_resize,
+	},
+	{
+		.name = "block-set",
+		.args = "GUEST VDEV SETTING...",
+		.summary = "change the limits of a disk that is in use",
+		.details =
+			"SETTING  iops=N bps=N iops-burst=N bps-burst=N; a second, "
+			"0 for none; bytes as in 100M\n"
+			"\n"
+			"Example: xenpv block-set web xvdb iops=2000 bps=50M\n",
+		.args_min = 3,
+		.args_max = -1,
+		.option = no_options,
+		.run = block_set,
 	},
 	{
 		.name = "create",

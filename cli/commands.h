@@ -103,6 +103,7 @@ int block_attach(const struct command *command, const struct cli_args *args);
 int block_detach(const struct command *command, const struct cli_args *args);
 int block_list(const struct command *command, const struct cli_args *args);
 int block_resize(const struct command *command, const struct cli_args *args);
+int block_set(const struct command *command, const struct cli_args *args);
 int config_attach(const struct command *command, const struct cli_args *args);
 int create_guest(const struct command *command, const struct cli_args *args);
 int migrate_guest(const struct command *command, const struct cli_args *args);

@@ -9,12 +9,27 @@
 #include "control/vbd_front.h"
 #include "core/xs.h"
 
+#define RATE_MAX (UINT64_C(1) << 50)
+
 static const struct row {
 	const char *name;
 	uint64_t min, max;
+	bool bytes;	   /* may end in k, M, G or T */
+	bool live;	   /* may be changed; 0 is the default then */
 	const char *value; /* what it must be, for people */
 } rows[TUNE_N] = {
-	[TUNE_QUEUES] = {"queues", 1, VBD_QUEUES_MAX, "a number from 1 to 16"},
+	[TUNE_QUEUES] = {"queues", 1, VBD_QUEUES_MAX, false, false,
+			 "a number from 1 to 16"},
+	[TUNE_IOPS] = {"iops", 1, 1000000000, false, true,
+		       "requests a second, 1 to 1000000000, or 0 for no limit"},
+	[TUNE_IOPS_BURST] = {"iops-burst", 1, 1000000000, false, true,
+			     "requests, 1 to 1000000000, or 0 for the default"},
+	[TUNE_BPS] = {"bps", 4096, RATE_MAX, true, true,
+		      "bytes a second, at least 4096, as in 100M, or 0 for no "
+		      "limit"},
+	[TUNE_BPS_BURST] = {"bps-burst", 4096, RATE_MAX, true, true,
+			    "bytes, at least 4096, as in 10M, or 0 for the "
+			    "default"},
 };
 
 _Static_assert(VBD_QUEUES_MAX == 16, "what is said of queues=");
@@ -24,13 +39,37 @@ const char *disk_tune_name(enum disk_tune_key key)
 	return rows[key].name;
 }
 
+bool disk_tune_live(enum disk_tune_key key)
+{
+	return rows[key].live;
+}
+
+/* "100M": false if it is no such number. */
+static bool parse(const struct row *row, const char *value, uint64_t *n)
+{
+	static const char suffixes[] = "kMGT";
+	size_t len = strlen(value);
+	const char *suffix = NULL;
+	unsigned shift = 0;
+
+	if (row->bytes && len > 1)
+		suffix = strchr(suffixes, value[len - 1]);
+	if (suffix) {
+		shift = 10 * (unsigned)(suffix - suffixes + 1);
+		len--;
+	}
+	if (xs_parse_u64(value, len, n) || *n > row->max >> shift)
+		return false;
+	*n <<= shift;
+	return *n >= row->min || (row->live && *n == 0);
+}
+
 static int set(struct disk_tune *tune, size_t i, const char *value, char *err,
 	       size_t len)
 {
 	uint64_t n;
 
-	if (xs_parse_u64(value, strlen(value), &n) || n < rows[i].min ||
-	    n > rows[i].max) {
+	if (!parse(&rows[i], value, &n)) {
 		snprintf(err, len, "'%s=%.64s' is not valid: it must be %s",
 			 rows[i].name, value, rows[i].value);
 		return -EINVAL;
@@ -47,11 +86,12 @@ int disk_tune_set(struct disk_tune *tune, const char *item, char *err,
 
 		if (strncmp(item, rows[i].name, n) || item[n] != '=')
 			continue;
-		if (tune->value[i]) {
+		if (tune->given & 1u << i) {
 			snprintf(err, len, "%s is given twice: leave one out",
 				 rows[i].name);
 			return -EINVAL;
 		}
+		tune->given |= 1u << i;
 		return set(tune, i, item + n + 1, err, len);
 	}
 	return -ENOENT;

@@ -4,7 +4,13 @@
  * its own name in the backend's directory. Nothing set means the default, and
  * has no node.
  *
- *     queues=N    rings that a frontend may have, 1 to 16
+ *     queues=N        rings that a frontend may have, 1 to 16
+ *     iops=N          at most so many requests a second
+ *     iops-burst=N    and so many at once
+ *     bps=N           at most so many bytes a second; also as 100M
+ *     bps-burst=N     and so many at once
+ *
+ * All but queues can be changed while the disk is in use; 0 takes a limit away.
  */
 #ifndef CONTROL_DISK_TUNE_H
 #define CONTROL_DISK_TUNE_H
@@ -18,16 +24,23 @@
 
 enum disk_tune_key {
 	TUNE_QUEUES,
+	TUNE_IOPS,
+	TUNE_IOPS_BURST,
+	TUNE_BPS,
+	TUNE_BPS_BURST,
 	TUNE_N,
 };
 
-/* 0: not set. */
 struct disk_tune {
-	uint64_t value[TUNE_N];
+	uint64_t value[TUNE_N]; /* 0: not set */
+	uint32_t given;		/* 1 << key: by disk_tune_set() */
 };
 
 /* disk_tune_name - what KEY is called. */
 const char *disk_tune_name(enum disk_tune_key key);
+
+/* disk_tune_live - can KEY be changed while the disk is in use? */
+bool disk_tune_live(enum disk_tune_key key);
 
 /*
  * disk_tune_set - one setting, "KEY=VALUE"

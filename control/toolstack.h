@@ -220,6 +220,15 @@ int ts_block_resize(struct toolstack *ts, const struct ts_request *req,
 int ts_change_medium(struct toolstack *ts, const struct ts_request *req,
 		     char *err, size_t len) XPV_MUST_CHECK;
 
+/*
+ * ts_block_set - change how a disk is served
+ *
+ * What req->disk->tune was given is written; xenpvd follows. -ENOENT: there is
+ * no such disk.
+ */
+int ts_block_set(struct toolstack *ts, const struct ts_request *req, char *err,
+		 size_t len) XPV_MUST_CHECK;
+
 /* One LUN as xenstore has it. State 0: there is no such node. */
 struct ts_lun {
 	struct ts_guest guest;

@@ -353,6 +353,41 @@ int ts_block_resize(struct toolstack *ts, const struct ts_request *req,
 	return rc;
 }
 
+/* --------------------------------------------------------------- settings */
+
+static int set_txn(struct place *p, store_tx tx)
+{
+	const struct disk_tune *tune = &p->req->disk->tune;
+	char path[PATH_LEN], text[XS_NUM_MAX];
+	const char *name;
+	int rc = 0;
+
+	for (size_t i = 0; i < TUNE_N && !rc; i++) {
+		if (!(tune->given & 1u << i))
+			continue;
+		name = disk_tune_name((enum disk_tune_key)i);
+		snprintf(path, sizeof(path), "%s/%s", p->back, name);
+		xs_format_u64(text, tune->value[i]);
+		if (tune->value[i])
+			rc = place_put(p, tx, p->back, name, text);
+		else if (ts_path_exists(p->ts, tx, path))
+			rc = place_rm(p, tx, path);
+	}
+	return rc;
+}
+
+int ts_block_set(struct toolstack *ts, const struct ts_request *req, char *err,
+		 size_t len)
+{
+	struct place p;
+	int rc;
+
+	place_init(&p, ts, req, err, len);
+	err[0] = '\0';
+	rc = check_there(&p);
+	return rc ? rc : place_txn(&p, set_txn);
+}
+
 /* ------------------------------------------------------------------- list */
 
 static const struct {

@@ -56,6 +56,33 @@ static int copy_node(const struct store_tree *tree, const char *name,
 	return *out ? 0 : -ENOMEM;
 }
 
+/* Settings that are wrong are told when the disk connects; one that is in use
+ * goes on with those that it has. */
+static void read_tune(struct vbd *vbd)
+{
+	struct log_where where = device_where(&vbd->dev);
+	char why[PDEV_ERR_MAX];
+	struct disk_tune tune;
+
+	if (!disk_tune_read(&tune, vbd->dev.back, why, sizeof(why)))
+		vbd->tune = tune;
+	else
+		log_limited(&vbd->dev.guest->rate, LOG_ERR, &where,
+			    "a setting is not taken: %s", why);
+}
+
+static struct proto_limits limits_of(const struct vbd *vbd)
+{
+	const uint64_t *value = vbd->tune.value;
+
+	return (struct proto_limits){
+		.iops = value[TUNE_IOPS],
+		.bps = value[TUNE_BPS],
+		.iops_burst = value[TUNE_IOPS_BURST],
+		.bps_burst = value[TUNE_BPS_BURST],
+	};
+}
+
 static int read_nodes(struct device *dev)
 {
 	struct vbd *vbd = vbd_of(dev);
@@ -63,6 +90,7 @@ static int read_nodes(struct device *dev)
 
 	vbd->error_node = tree_get(dev->back, KEY_ERROR) != NULL;
 	vbd->resize = tree_is(dev->back, KEY_RESIZE, "1");
+	read_tune(vbd);
 	rc = copy_node(dev->back, KEY_DEV, &vbd->name);
 	if (!rc)
 		rc = copy_node(dev->back, WIRE_BLK_KEY_PARAMS, &vbd->pname);
@@ -269,6 +297,7 @@ static void fill(struct proto_blk *out, const struct vbd *vbd, uint32_t n)
 		     (props->rotational ? PROTO_LUN_ROTATIONAL : 0) |
 		     (vbd->claim.shared ? PROTO_LUN_SHARED : 0);
 	out->discard_granularity = props->discard_granularity;
+	out->limits = vbd->limits;
 	snprintf(out->storage, sizeof(out->storage), "%s", props->storage);
 	snprintf(out->args, sizeof(out->args), "%s", props->args);
 }
@@ -279,6 +308,7 @@ static void ask_queues(struct vbd *vbd, int *fd)
 {
 	struct device *dev = &vbd->dev;
 
+	vbd->limits = limits_of(vbd);
 	for (uint32_t i = 0; i < vbd->front.nqueues; i++) {
 		struct proto_msg msg = {.type = PROTO_BLK_OPEN,
 					.queue = (uint16_t)i};
@@ -290,7 +320,7 @@ static void ask_queues(struct vbd *vbd, int *fd)
 }
 
 /* What the frontend may have, which is what its backend's nodes say. */
-static struct vbd_limits limits(const struct vbd *vbd)
+static struct vbd_limits promised(const struct vbd *vbd)
 {
 	struct vbd_limits l = {.queues = 1, .ring_order = VBD_RING_ORDER};
 	uint32_t n;
@@ -302,14 +332,15 @@ static struct vbd_limits limits(const struct vbd *vbd)
 
 static void run_connect(struct vbd *vbd)
 {
-	const struct vbd_limits may = limits(vbd);
+	const struct vbd_limits may = promised(vbd);
 	struct device *dev = &vbd->dev;
 	int fd[VBD_QUEUES_MAX], rc;
 	struct link *link;
 
+	struct disk_tune tune;
+
 	vbd->error[0] = '\0';
-	if (disk_tune_read(&vbd->tune, dev->back, vbd->error,
-			   sizeof(vbd->error))) {
+	if (disk_tune_read(&tune, dev->back, vbd->error, sizeof(vbd->error))) {
 		give_up(vbd, "the disk");
 		return;
 	}
@@ -417,17 +448,64 @@ static void run_resize(struct vbd *vbd)
 	device_end(dev);
 }
 
+/* --------------------------------------------------------------- limits */
+
+static void limited(struct device *dev)
+{
+	struct vbd *vbd = vbd_of(dev);
+	struct log_where where = device_where(dev);
+
+	if (dev->rc) {
+		/* The worker is lost: device_worker_died() will see to it. */
+		device_round_end(dev, DEVICE_RETRY_US);
+		return;
+	}
+	log_limited(&dev->guest->rate, LOG_INFO, &where,
+		    "%s: limits of %" PRIu64 " requests and %" PRIu64
+		    " bytes a second (0: none)",
+		    vbd->pname, vbd->limits.iops, vbd->limits.bps);
+	device_write(dev);
+}
+
+static void run_limits(struct vbd *vbd)
+{
+	struct device *dev = &vbd->dev;
+
+	vbd->limits = limits_of(vbd);
+	device_begin(dev, limited);
+	for (uint32_t i = 0; i < vbd->nopen; i++) {
+		struct proto_msg msg = {.type = PROTO_BLK_LIMITS,
+					.queue = (uint16_t)i,
+					.u.limits = vbd->limits};
+
+		device_ask(dev, &msg, NULL, 0);
+	}
+	device_end(dev);
+}
+
 /* ----------------------------------------------------------------- rounds */
+
+/* Nothing else is to be done with it. */
+static bool is_served(const struct vbd *vbd)
+{
+	const struct device *dev = &vbd->dev;
+
+	return dev->facts.connected && dev->step.action == BUS_NONE &&
+	       dev->step.next == WIRE_BUS_CONNECTED &&
+	       dev->facts.own == WIRE_BUS_CONNECTED;
+}
 
 /* Both ends are at 4, and the guest can be told of another size. */
 static bool may_resize(const struct vbd *vbd)
 {
-	const struct device *dev = &vbd->dev;
+	return vbd->resize && is_served(vbd);
+}
 
-	return vbd->resize && dev->facts.connected &&
-	       dev->step.action == BUS_NONE &&
-	       dev->step.next == WIRE_BUS_CONNECTED &&
-	       dev->facts.own == WIRE_BUS_CONNECTED;
+static bool limits_differ(const struct vbd *vbd)
+{
+	const struct proto_limits now = limits_of(vbd);
+
+	return is_served(vbd) && memcmp(&now, &vbd->limits, sizeof(now)) != 0;
 }
 
 /*
@@ -438,18 +516,13 @@ static uint32_t queues(struct vbd *vbd)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	struct pdev *pdev = malloc(sizeof(*pdev));
-	char ignored[PDEV_ERR_MAX];
-	struct disk_tune tune;
 	uint32_t n = 1;
 
-	if (disk_tune_read(&tune, vbd->dev.back, ignored, sizeof(ignored)))
-		goto out;
-	if (tune.value[TUNE_QUEUES])
-		n = (uint32_t)tune.value[TUNE_QUEUES];
+	if (vbd->tune.value[TUNE_QUEUES])
+		n = (uint32_t)vbd->tune.value[TUNE_QUEUES];
 	else if (pdev && !parse(vbd, pdev) && pdev->kind != PDEV_NBD &&
 		 pdev->options.format == PDEV_RAW && cpus > 1)
 		n = cpus < VBD_QUEUES ? (uint32_t)cpus : VBD_QUEUES;
-out:
 	free(pdev);
 	return n;
 }
@@ -469,6 +542,8 @@ static void run(struct device *dev)
 		run_connect(vbd);
 	} else if (may_resize(vbd)) {
 		run_resize(vbd);
+	} else if (limits_differ(vbd)) {
+		run_limits(vbd);
 	} else if (dev->step.action == BUS_ANNOUNCE) {
 		announce(vbd);
 	} else {
@@ -588,6 +663,17 @@ static void ask_stats(struct device *dev)
 		device_ask_stats(dev, (uint16_t)i);
 }
 
+/* What was told to the worker; of a disk that has limits. */
+static json_t *describe_limits(const struct vbd *vbd)
+{
+	const struct proto_limits *l = &vbd->limits;
+
+	if (!l->iops && !l->bps)
+		return json_null();
+	return json_pack("{sIsI}", "iops", (json_int_t)l->iops, "bps",
+			 (json_int_t)l->bps);
+}
+
 static void describe(const struct device *dev, json_t *object)
 {
 	const struct vbd *vbd = vbd_of_const(dev);
@@ -603,6 +689,7 @@ static void describe(const struct device *dev, json_t *object)
 			    json_boolean(vbd->props.read_only));
 	json_object_set_new(object, "shared", json_boolean(vbd->claim.shared));
 	json_object_set_new(object, "serving", json_boolean(vbd->claim.held));
+	json_object_set_new(object, "limits", describe_limits(vbd));
 	json_object_set_new(object, "error", ctl_text(vbd->error));
 }
 

@@ -55,7 +55,8 @@ struct vbd {
 	struct pdev_props props;
 	bool cdrom, removable;
 	struct disk_tune tune;
-	uint32_t queues; /* that are announced now */
+	uint32_t queues;	    /* that are announced now */
+	struct proto_limits limits; /* as the worker was told */
 	struct vbd_front front;
 	uint32_t nopen; /* queues that the worker was asked to open */
 

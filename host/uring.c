@@ -136,20 +136,37 @@ void uring_left(struct uring *u)
 	u->leaving--;
 }
 
+static void submitted(struct uring *u, int r)
+{
+	u->enters++;
+	/* Everything else would be an entry of ours that makes no sense. */
+	assert(r >= 0 || r == -EINTR || r == -EAGAIN || r == -EBUSY ||
+	       r == -ETIME);
+	if (r >= 0)
+		u->queued = 0;
+}
+
 void uring_submit(struct uring *u, bool wait)
 {
-	int r;
-
 	if (!wait && u->queued == 0)
 		return;
 	/* Without waiting, too, take along what ends at once. */
-	r = wait ? io_uring_submit_and_wait(&u->ring, 1)
-		 : io_uring_submit_and_get_events(&u->ring);
-	u->enters++;
-	/* Everything else would be an entry of ours that makes no sense. */
-	assert(r >= 0 || r == -EINTR || r == -EAGAIN || r == -EBUSY);
-	if (r >= 0)
-		u->queued = 0;
+	submitted(u, wait ? io_uring_submit_and_wait(&u->ring, 1)
+			  : io_uring_submit_and_get_events(&u->ring));
+}
+
+void uring_wait(struct uring *u, uint64_t ns)
+{
+	struct __kernel_timespec t = {
+		.tv_sec = (int64_t)(ns / 1000000000u),
+		.tv_nsec = (int64_t)(ns % 1000000000u),
+	};
+	struct io_uring_cqe *cqe;
+
+	/* The library would wait twice when there is something to submit. */
+	uring_submit(u, false);
+	submitted(u, io_uring_submit_and_wait_timeout(&u->ring, &cqe, 1, &t,
+						      NULL));
 }
 
 unsigned uring_reap(struct uring *u)

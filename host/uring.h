@@ -61,6 +61,9 @@ void uring_left(struct uring *u);
 /* Submit what is queued, and wait for an end of something if WAIT. */
 void uring_submit(struct uring *u, bool wait);
 
+/* Submit what is queued, and wait, but no longer than NS nanoseconds. */
+void uring_wait(struct uring *u, uint64_t ns);
+
 /* Call done() of everything that has ended. Returns how many. */
 unsigned uring_reap(struct uring *u);
 

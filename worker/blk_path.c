@@ -61,6 +61,7 @@ static void on_submit(void *host, const struct blk_back_cmd *c)
 	s->tag = c->tag;
 	s->lost = false;
 	s->secure = c->secure;
+	s->ticket = (struct limit_ticket){0};
 	s->segs = c->segs;
 	s->nsegs = c->nsegs;
 	s->pages = 0;
@@ -203,6 +204,21 @@ static bool room(struct blk_path *p, struct blk_slot *s)
 	return true;
 }
 
+/* Do the device's limits let S go? Else p->wake is when. */
+static bool may_go(struct blk_path *p, struct blk_slot *s)
+{
+	uint64_t bytes = has_data(s) ? s->io.len : 0, now;
+
+	p->wake = 0;
+	if (p->peer.closing || !p->limit || !limit_any(p->limit))
+		return true;
+	now = p->peer.cfg.now_ns(p->peer.cfg.ctx);
+	if (limit_may_go(p->limit, &s->ticket, bytes, now))
+		return true;
+	p->wake = s->ticket.at;
+	return false;
+}
+
 static void execute(struct blk_path *p, struct blk_slot *s)
 {
 	if (s->lost) { /* its data could not be had */
@@ -221,7 +237,8 @@ static bool begin(struct blk_path *p)
 	struct blk_slot *s;
 
 	slots_init(&now);
-	while (p->fresh.first && room(p, p->fresh.first)) {
+	while (p->fresh.first && may_go(p, p->fresh.first) &&
+	       room(p, p->fresh.first)) {
 		s = slots_take(&p->fresh);
 		if (s->io.what == STORAGE_WRITE)
 			copy(p, s, false);
@@ -286,7 +303,8 @@ static int slots_new(struct blk_path *p, const struct blk_back_cfg *cfg)
 }
 
 int blk_path_open(struct blk_path *p, const struct proto_blk *blk,
-		  void *journal, struct storage *storage, const char **why)
+		  void *journal, struct storage *storage, struct limit *limit,
+		  const char **why)
 {
 	struct blk_back_cfg cfg = {
 		.pages = blk->pages,
@@ -328,6 +346,8 @@ int blk_path_open(struct blk_path *p, const struct proto_blk *blk,
 		goto fail;
 	}
 	p->storage = storage;
+	p->limit = limit;
+	p->wake = 0;
 	return 0;
 
 fail:
@@ -355,6 +375,8 @@ bool blk_path_closed(struct blk_path *p)
 	ring_free(p);
 	p->storage->driver->close(p->storage);
 	p->storage = NULL;
+	p->limit = NULL;
+	p->wake = 0;
 	return true;
 }
 

@@ -8,7 +8,8 @@
  *               each request is completed at the engine
  *     poll      the engine publishes responses, takes requests and submits
  *               them: they go to `fresh`
- *     begin     requests get memory, in their order; one grant copy call brings
+ *     begin     requests that the device's limits let go get memory, in their
+ *               order; one grant copy call brings
  *               what is to be written from the guest, then each starts at the
  *               storage, as one contiguous operation
  *     tell      one event for several responses
@@ -26,6 +27,7 @@
 #include "core/blk_back.h"
 #include "storage/storage.h"
 #include "worker/arena.h"
+#include "worker/limit.h"
 #include "worker/peer.h"
 
 struct blk_path;
@@ -41,6 +43,7 @@ struct blk_slot {
 	const struct blk_back_seg *segs; /* the engine's, until completed */
 	uint32_t nsegs;
 	uint32_t pages; /* that io.buf has */
+	struct limit_ticket ticket;
 };
 
 /* First in, first out. */
@@ -54,6 +57,8 @@ struct blk_path {
 	struct blk_back *engine;
 	void *engine_mem;
 	struct storage *storage;
+	struct limit *limit; /* the device's; held while the ring is open */
+	uint64_t wake;	     /* when the first in fresh may go; 0: it may */
 	struct arena arena;
 	struct blk_slot *slot; /* one for each slot of the ring */
 	struct blk_slots fresh, finished;
@@ -66,10 +71,13 @@ void blk_path_init(struct blk_path *p, const struct peer_cfg *cfg);
  * Connect the ring that BLK describes to STORAGE, which is the path's then and
  * closed with the ring; on failure it stays the caller's and *WHY says what
  * failed. JOURNAL is memory for core/journal, to be gone on with if BLK says
- * PROTO_RING_RECOVER, or NULL. Persistent grants are used as others: copied.
+ * PROTO_RING_RECOVER, or NULL. LIMIT is the device's (limit_hold()), or NULL; it
+ * is the path's as long as the ring is open, and its caller's to drop.
+ * Persistent grants are used as others: copied.
  */
 int blk_path_open(struct blk_path *p, const struct proto_blk *blk,
-		  void *journal, struct storage *storage, const char **why);
+		  void *journal, struct storage *storage, struct limit *limit,
+		  const char **why);
 
 /* The device has SIZE bytes now. Without a ring: nothing. */
 void blk_path_resize(struct blk_path *p, uint64_t size);

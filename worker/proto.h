@@ -59,6 +59,8 @@ enum proto_type {
 			      flight, unmap, unbind, close the storage */
 	PROTO_BLK_RESIZE,  /* control: controller, queue, u.size; -ENOENT when
 			      its ring is not open */
+	PROTO_BLK_LIMITS,  /* control: controller, queue, u.limits (of the whole
+			      device, told to each queue); -ENOENT likewise */
 };
 
 /* Whose controller a message is about; each class has its own numbers. */
@@ -123,6 +125,12 @@ struct proto_lun {
 /* Pages of one block ring: WIRE_BLK_RING_PAGES_MAX. */
 #define PROTO_BLK_PAGES_MAX 16
 
+/* A second; 0: no limit. Of a burst: what may come at once; 0: by default. */
+struct proto_limits {
+	uint64_t iops, bps; /* requests, bytes */
+	uint64_t iops_burst, bps_burst;
+};
+
 /* One ring of a disk; what was announced to the guest, and what is behind. */
 struct proto_blk {
 	uint32_t gref[PROTO_BLK_PAGES_MAX]; /* ring-ref, ring-ref0... */
@@ -139,6 +147,7 @@ struct proto_blk {
 	uint32_t discard_granularity; /* bytes, 0 = block_size */
 	char storage[16];	      /* storage driver: "file", "null" */
 	char args[PROTO_ARGS_MAX];    /* struct storage_cfg */
+	struct proto_limits limits;   /* of the device */
 };
 
 /* Counters since the controller was opened; all monotonic. */
@@ -169,6 +178,7 @@ struct proto_msg {
 		struct proto_blk blk;
 		struct proto_stats stats;
 		uint64_t size; /* bytes */
+		struct proto_limits limits;
 		int32_t level;
 	} u;
 	char text[PROTO_TEXT_MAX]; /* for people; NUL-terminated */

@@ -47,7 +47,7 @@
 /* Operations between two submissions: a few for each command. */
 #define URING_ENTRIES 128
 
-static uint64_t now_ns(void)
+uint64_t queue_now(void)
 {
 	struct timespec t;
 
@@ -58,7 +58,7 @@ static uint64_t now_ns(void)
 static uint64_t peer_now(void *ctx)
 {
 	(void)ctx;
-	return now_ns();
+	return queue_now();
 }
 
 /* Tell control, once for each ring. */
@@ -94,18 +94,25 @@ static bool turn(struct queue *q)
 
 /* ---- sleeping ---- */
 
+static uint64_t deadline(const struct queue *q)
+{
+	return q->class->deadline ? q->class->deadline(q) : 0;
+}
+
 /* Look for work without a system call; true when there is some. */
 static bool look(struct queue *q)
 {
-	uint64_t end;
+	uint64_t end, due = deadline(q);
 
 	if (q->poll_ns == 0 || !q->peer->link)
 		return false;
-	end = now_ns() + q->poll_ns;
+	end = queue_now() + q->poll_ns;
+	if (due && due < end)
+		end = due;
 	do {
 		if (uring_ready(&q->uring) || q->class->look(q))
 			return true;
-	} while (now_ns() < end);
+	} while (queue_now() < end);
 	return false;
 }
 
@@ -138,9 +145,9 @@ static uint64_t poll_max(void)
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
 		return 0;
 	for (i = 0; i < 32; i++) {
-		before = now_ns();
+		before = queue_now();
 		syscall(SYS_getppid);
-		cost = now_ns() - before;
+		cost = queue_now() - before;
 		if (cost < least)
 			least = cost;
 	}
@@ -159,7 +166,7 @@ static void pause_for(uint64_t ns)
 
 static void sleep_on(struct queue *q)
 {
-	uint64_t before;
+	uint64_t before, due;
 
 	/* Start queued I/O now; a RAM disk has it done at once. */
 	uring_submit(&q->uring, false);
@@ -170,10 +177,14 @@ static void sleep_on(struct queue *q)
 	if (!q->class->rest(q))
 		return;
 	journal_file_busy(&q->journal, false);
-	before = now_ns();
-	uring_submit(&q->uring, true);
+	before = queue_now();
+	due = deadline(q);
+	if (due == 0)
+		uring_submit(&q->uring, true);
+	else
+		uring_wait(&q->uring, due > before ? due - before : 0);
 	q->peer->stats.wakeups++;
-	adapt(q, now_ns() - before);
+	adapt(q, queue_now() - before);
 }
 
 /* Without slashes: the kernel names the interrupt after the thread. */

@@ -14,7 +14,8 @@
 struct blk_queue {
 	struct queue queue;
 	struct blk_path path;
-	bool closing; /* PROTO_BLK_CLOSE has come */
+	struct limit *limit; /* from the first opening to the end */
+	bool closing;	     /* PROTO_BLK_CLOSE has come */
 	uint32_t close_cookie;
 };
 
@@ -62,6 +63,13 @@ static void ring_open(struct blk_queue *b, struct mail *m)
 
 	if (b->path.engine)
 		goto out;
+	why = "out of memory";
+	rc = -ENOMEM;
+	if (!b->limit)
+		b->limit = limit_hold(b->queue.id.controller);
+	if (!b->limit)
+		goto out;
+	limit_set(b->limit, &blk->limits);
 	rc = queue_journal(&b->queue, m, blk->flags,
 			   ring_slots(blk->pages, slot), slot, &why);
 	if (rc < 0)
@@ -73,7 +81,7 @@ static void ring_open(struct blk_queue *b, struct mail *m)
 	if (m->nfds > 0 && storage->driver != &storage_null)
 		m->fds[0] = m->fds[--m->nfds];
 	rc = blk_path_open(&b->path, blk, journal_file_mem(&b->queue.journal),
-			   storage, &why);
+			   storage, b->limit, &why);
 	if (rc < 0)
 		goto no_storage;
 	b->queue.broken_told = false;
@@ -102,6 +110,15 @@ static void resize(struct blk_queue *b, const struct proto_msg *msg)
 	queue_reply(&b->queue, msg->cookie, b->path.engine ? 0 : -ENOENT, NULL);
 }
 
+/* They are one device's: the first queue that is told sets them for all. The
+ * others are told so that they look. */
+static void set_limits(struct blk_queue *b, const struct proto_msg *msg)
+{
+	if (b->limit)
+		limit_set(b->limit, &msg->u.limits);
+	queue_reply(&b->queue, msg->cookie, b->path.engine ? 0 : -ENOENT, NULL);
+}
+
 static void blk_order(struct queue *q, struct mail *m)
 {
 	struct blk_queue *b = blk_of(q);
@@ -115,6 +132,9 @@ static void blk_order(struct queue *q, struct mail *m)
 		break;
 	case PROTO_BLK_RESIZE:
 		resize(b, &m->msg);
+		break;
+	case PROTO_BLK_LIMITS:
+		set_limits(b, &m->msg);
 		break;
 	default:
 		queue_reply(q, m->msg.cookie, -EPROTO, "unknown message");
@@ -141,6 +161,8 @@ static void blk_settle(struct queue *q)
 	if (blk_path_closed(&b->path))
 		journal_file_close(&b->queue.journal);
 	if (b->closing && !b->path.engine && !q->over) {
+		limit_drop(b->limit);
+		b->limit = NULL;
 		queue_reply(q, b->close_cookie, 0, NULL);
 		q->over = true;
 	}
@@ -159,6 +181,11 @@ static bool blk_look(struct queue *q)
 static bool blk_rest(struct queue *q)
 {
 	return blk_path_rest(&blk_of(q)->path);
+}
+
+static uint64_t blk_deadline(const struct queue *q)
+{
+	return ((const struct blk_queue *)q)->path.wake;
 }
 
 static void blk_init(struct queue *q, const struct peer_cfg *cfg)
@@ -183,4 +210,5 @@ const struct queue_class queue_blk = {
 	.settle = blk_settle,
 	.look = blk_look,
 	.rest = blk_rest,
+	.deadline = blk_deadline,
 };

@@ -52,6 +52,10 @@ struct queue_class {
 	/* Before sleeping: notify, ask the guest for an event. False when there
 	 * is work already. */
 	bool (*rest)(struct queue *q);
+
+	/* When a turn is due though nothing has come, on queue_now()'s clock;
+	 * 0: never. NULL: never. */
+	uint64_t (*deadline)(const struct queue *q);
 };
 
 extern const struct queue_class queue_scsi;
@@ -91,6 +95,9 @@ int queue_journal(struct queue *q, struct mail *m, uint32_t flags,
 /* Whose storage it is: the same for a successor, another for anyone else. ADDR
  * is of a LUN, or NULL. */
 uint64_t queue_fence(const struct queue *q, const struct proto_addr *addr);
+
+/* Nanoseconds of CLOCK_MONOTONIC. */
+uint64_t queue_now(void);
 
 /* Handle what is in the mailbox. */
 void queue_orders(struct queue *q);

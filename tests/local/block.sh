@@ -132,6 +132,57 @@ resized() {
 	truncate -s 64M other.img
 }
 
+# limits GUEST VDEV: those that its worker has, as JSON.
+limits() {
+	xenpv status --json | jq -cS ".guests[] | select(.name == \"$1\").devices[] | select(.vdev == \"$2\").limits"
+}
+limits_are() {
+	[[ $(limits "$1" "$2") == "$3" ]]
+}
+
+# now: microseconds.
+now() {
+	echo "${EPOCHREALTIME/./}"
+}
+
+limited() {
+	local before
+	refused "no number" "iops=0x5" xenpv block-set web xvda iops=0x5
+	refused "bytes too few" "4096" xenpv block-set web xvda bps=100
+	refused "a setting twice" "twice" xenpv block-set web xvda bps=1M bps=2M
+	refused "an unknown setting" "colour=red" xenpv block-set web xvda colour=red
+	refused "what cannot be changed" "attach it" xenpv block-set web xvda iops=5 queues=2
+	refused "limits of nothing" "xvdq" xenpv block-set web xvdq iops=5
+	is "no limits yet" "$(limits web xvda)" null
+	ok "limits" xenpv block-set web xvda iops=256 bps=100M
+	ok "are there" wait_for 10 limits_are web xvda '{"bps":104857600,"iops":256}'
+	before=$(now)
+	says "512 requests" web 'verify xvda 1M bs=4k' 'no difference'
+	ok "take 1.9 seconds at least" test $(($(now) - before)) -ge 1900000
+	ok "bytes" xenpv block-set web xvda iops=0 bps=1M
+	ok "are there instead" wait_for 10 limits_are web xvda '{"bps":1048576,"iops":0}'
+	before=$(now)
+	says "2 MiB" web 'verify xvda 1M bs=64k' 'no difference'
+	ok "take 1.9 seconds at least, too" test $(($(now) - before)) -ge 1900000
+	ok "slow" xenpv block-set web xvda iops=10 bps=0
+	ok "is there" wait_for 10 limits_are web xvda '{"bps":0,"iops":10}'
+	ok "a neighbour" guest_start next
+	ok "with a disk, limited from the start" xenpv block-attach next null:16M,,xvda,rw,iops=1000000,bps-burst=1M
+	is "so its worker has it" "$(limits next xvda)" '{"bps":0,"iops":1000000}'
+	guest_send web 'verify xvda 1M bs=4k qd=32'
+	guest_send web 'echo the flood is over'
+	says "does all of it" next 'bench xvda bs=4k qd=8 time=1' '[1-9][0-9]* IOPS'
+	ok "while the other waits" not grep -q '^the flood is over' web.out
+	ok "without limits" xenpv block-set web xvda iops=0
+	ok "it ends" wait_for 30 grep -q '^the flood is over' web.out
+	is "and has none" "$(limits web xvda)" null
+	guest_kill next
+}
+
+not() {
+	! "$@"
+}
+
 worker_dies() {
 	local worker
 	worker=$(ours xenpv-worker)
@@ -225,6 +276,7 @@ given
 refused_now
 seen
 resized
+limited
 worker_dies
 daemon_ends
 taken
