@@ -252,7 +252,7 @@ const struct command commands[] = {
 			"ACCESS     rw, ro\n"
 			"others     cdrom shared no-discard "
 			"blocksize=512|4096 direct=auto|on|off\n"
-			"           queues=N iops=N bps=N iops-burst=N "
+			"           queues=N persistent=N iops=N bps=N iops-burst=N "
 			"bps-burst=N\n"
 			"\n"
 			"Example: xenpv block-attach web "

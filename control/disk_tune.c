@@ -20,6 +20,8 @@ static const struct row {
 } rows[TUNE_N] = {
 	[TUNE_QUEUES] = {"queues", 1, VBD_QUEUES_MAX, false, false,
 			 "a number from 1 to 16"},
+	[TUNE_PERSISTENT] = {"persistent", 1, 4096, false, false,
+			     "a number of grants from 1 to 4096"},
 	[TUNE_IOPS] = {"iops", 1, 1000000000, false, true,
 		       "requests a second, 1 to 1000000000, or 0 for no limit"},
 	[TUNE_IOPS_BURST] = {"iops-burst", 1, 1000000000, false, true,

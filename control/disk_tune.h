@@ -5,12 +5,13 @@
  * has no node.
  *
  *     queues=N        rings that a frontend may have, 1 to 16
+ *     persistent=N    grants of each ring that are kept mapped, 1 to 4096
  *     iops=N          at most so many requests a second
  *     iops-burst=N    and so many at once
  *     bps=N           at most so many bytes a second; also as 100M
  *     bps-burst=N     and so many at once
  *
- * All but queues can be changed while the disk is in use; 0 takes a limit away.
+ * The limits can be changed while the disk is in use; 0 takes a limit away.
  */
 #ifndef CONTROL_DISK_TUNE_H
 #define CONTROL_DISK_TUNE_H
@@ -24,6 +25,7 @@
 
 enum disk_tune_key {
 	TUNE_QUEUES,
+	TUNE_PERSISTENT,
 	TUNE_IOPS,
 	TUNE_IOPS_BURST,
 	TUNE_BPS,

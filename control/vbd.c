@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "control/ctl.h"
@@ -287,6 +288,14 @@ static void fill(struct proto_blk *out, const struct vbd *vbd, uint32_t n)
 			(props->read_only ? BLK_BACK_F_READONLY : 0) |
 			(props->discard ? BLK_BACK_F_DISCARD : 0);
 	out->indirect_max = VBD_SEGS_MAX;
+	/* Both ends have said so. */
+	if (tree_is(vbd->dev.back, WIRE_BLK_KEY_PERSISTENT, "1") &&
+	    tree_is(vbd->dev.front, WIRE_BLK_KEY_PERSISTENT, "1"))
+		out->persistent_max =
+			(uint32_t)vbd->tune.value[TUNE_PERSISTENT];
+	if (out->persistent_max &&
+	    getrandom(&out->salt, sizeof(out->salt), 0) != sizeof(out->salt))
+		out->persistent_max = 0; /* copies work as well */
 	out->block_size = props->block_size;
 	out->align = props->align;
 	out->size = props->size;
@@ -560,7 +569,6 @@ static const struct {
 	{WIRE_BLK_KEY_INDIRECT, VBD_SEGS_MAX},
 	{WIRE_BLK_KEY_FLUSH, 1},
 	{WIRE_BLK_KEY_BARRIER, 0},
-	{WIRE_BLK_KEY_PERSISTENT, 0},
 };
 
 /* What depends on the storage: written when it connects. */
@@ -592,9 +600,9 @@ static void add_properties(struct device_writes *w, const struct device *dev)
 				  rows[i].value);
 }
 
-/* The eight properties, what is announced and the queues, error, resize and a
- * state that is written again. */
-#define WRITES_MAX (8 + XPV_ARRAY_SIZE(announced) + 1 + 3)
+/* The eight properties, what is announced and what of it depends on the disk,
+ * error, resize and a state that is written again. */
+#define WRITES_MAX (8 + XPV_ARRAY_SIZE(announced) + 2 + 3)
 
 static size_t writes_max(const struct device *dev)
 {
@@ -628,6 +636,9 @@ static void add_writes(const struct device *dev, struct device_writes *w)
 	if (dev->step.action == BUS_ANNOUNCE) {
 		device_add_number(w, dev, STORE_OP_WRITE,
 				  WIRE_BLK_KEY_MAX_QUEUES, vbd->queues);
+		device_add_number(w, dev, STORE_OP_WRITE,
+				  WIRE_BLK_KEY_PERSISTENT,
+				  vbd->tune.value[TUNE_PERSISTENT] != 0);
 		for (size_t i = 0; i < XPV_ARRAY_SIZE(announced); i++)
 			device_add_number(w, dev, STORE_OP_WRITE,
 					  announced[i].name,

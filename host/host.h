@@ -76,6 +76,14 @@ struct host_ops {
 	void (*copy)(struct host_link *l, struct host_copy *c, unsigned n,
 		     bool to_guest);
 
+	/*
+	 * Map the page of GREF for reading and writing, for a long time; it is
+	 * at *AT until unmap(), which is due before close(). A negative errno
+	 * when the guest has not granted it so.
+	 */
+	int (*map)(struct host_link *l, uint32_t gref, void **at);
+	void (*unmap)(struct host_link *l, uint32_t gref, void *at);
+
 	/* Send the guest an event. The process ignores SIGPIPE: on a local
 	 * host the guest's end of a pipe may have gone with it. */
 	void (*notify)(struct host_link *l);

@@ -29,6 +29,7 @@ struct host_link {
 	uint8_t *ring;	/* several pages of it, next to each other; or NULL */
 	size_t ring_len;
 	uint32_t self; /* the domain that this process acts as */
+	uint32_t guest;
 	uint32_t port; /* the guest's */
 	struct local_link *in_use;
 	int event;  /* eventfd: the guest's events */
@@ -151,6 +152,7 @@ static int local_open(struct host_link **out, const char *place,
 	if (!l)
 		return -ENOMEM;
 	l->event = l->upcall = -1;
+	l->guest = ring->domid;
 	l->fd = rc = local_connect(place, why);
 	if (rc < 0)
 		goto fail;
@@ -207,6 +209,33 @@ static void local_copy(struct host_link *l, struct host_copy *c, unsigned n,
 	for (i = 0; i < n; i++)
 		c[i].ok = copy_one(l, &c[i], to_guest);
 	__atomic_store_n(&l->in_use->count, 0, __ATOMIC_RELEASE);
+}
+
+/* --------------------------------------------------------- kept mappings */
+
+/* The guest's memory is mapped: what is asked for is that the grant stays. */
+static int local_map(struct host_link *l, uint32_t gref, void **at)
+{
+	struct local_msg m = {
+		.type = LOCAL_MAP, .domid = l->guest, .gref = gref};
+	int memory, rc = local_call(l->fd, &m, &memory, 1);
+
+	if (rc < 0)
+		return rc;
+	close(memory);
+	if (m.frame >= l->pages)
+		return -EPROTO;
+	*at = page(l, m.frame);
+	return 0;
+}
+
+static void local_unmap(struct host_link *l, uint32_t gref, void *at)
+{
+	struct local_msg m = {
+		.type = LOCAL_UNMAP, .domid = l->guest, .gref = gref};
+
+	(void)at;
+	(void)local_call(l->fd, &m, NULL, 0);
 }
 
 /* ------------------------------------------------------------------ events */
@@ -277,6 +306,8 @@ const struct host_ops host_local = {
 	.open = local_open,
 	.close = local_close,
 	.copy = local_copy,
+	.map = local_map,
+	.unmap = local_unmap,
 	.notify = local_notify,
 	.listen = local_listen,
 	.rearm = local_rearm,

@@ -2,8 +2,9 @@
 /*
  * The real Xen, through libxengnttab and libxenevtchn.
  *
- * Data goes by grant copy, never by handing mapped guest pages to a layer that
- * merges (XSA-229), and so that no mapping can outlive an answer. The event
+ * Data goes by grant copy, or through pages that the guest lets us keep mapped
+ * (persistent grants), never by handing mapped guest pages to a layer that
+ * merges (XSA-229). No other mapping can outlive an answer. The event
  * channel is masked by the kernel at each event until its port is written
  * back; we read and write the port through the io_uring, together with the
  * storage I/O of the same wake-up, so that it costs no system call.
@@ -250,6 +251,19 @@ static void xen_copy(struct host_link *l, struct host_copy *c, unsigned n,
 		c[i].ok = r == 0 && l->seg[i].status == GNTST_okay;
 }
 
+static int xen_map(struct host_link *l, uint32_t gref, void **at)
+{
+	*at = xengnttab_map_grant_ref(l->grants, l->domid, gref,
+				      PROT_READ | PROT_WRITE);
+	return *at ? 0 : errno ? -errno : -EIO;
+}
+
+static void xen_unmap(struct host_link *l, uint32_t gref, void *at)
+{
+	(void)gref;
+	xengnttab_unmap(l->grants, at, 1);
+}
+
 static void xen_notify(struct host_link *l)
 {
 	/* Fails only when the guest has closed its end: nobody to tell. */
@@ -323,6 +337,8 @@ const struct host_ops host_xen = {
 	.open = xen_open,
 	.close = xen_close,
 	.copy = xen_copy,
+	.map = xen_map,
+	.unmap = xen_unmap,
 	.notify = xen_notify,
 	.listen = xen_listen,
 	.rearm = xen_rearm,

@@ -13,6 +13,9 @@
 _Static_assert(ARENA_PAGES >= BLK_BACK_SEGS_MAX, "the largest request");
 _Static_assert(ARENA_PAGES <= ARENA_PAGES_MAX, "worker/arena");
 
+/* Grants that were not used for so long, or twice that, are let go. */
+#define AGE_NS 30000000000u
+
 static void slots_init(struct blk_slots *s)
 {
 	s->first = NULL;
@@ -35,6 +38,11 @@ static struct blk_slot *slots_take(struct blk_slots *s)
 	if (!s->first)
 		slots_init(s);
 	return first;
+}
+
+static uint64_t now(const struct blk_path *p)
+{
+	return p->peer.cfg.now_ns(p->peer.cfg.ctx);
 }
 
 static void io_done(struct storage_io *io)
@@ -108,10 +116,36 @@ static void on_trace(void *host, uint32_t event, uint64_t a, uint64_t b)
 	peer_error(&p->peer, text[event], a, b);
 }
 
-/* No map and no unmap: there are no persistent grants. */
+static void on_map(void *host, struct pgrant_map *m, uint32_t n)
+{
+	struct blk_path *p = host;
+	const struct host_ops *ops = p->peer.cfg.host;
+	void *at;
+
+	for (uint32_t i = 0; i < n; i++) {
+		m[i].ok = ops->map(p->peer.link, m[i].gref, &at) == 0;
+		if (m[i].ok)
+			p->map[m[i].slot] = (struct blk_map){at, m[i].gref};
+	}
+}
+
+static void on_unmap(void *host, const uint32_t *slot, uint32_t n)
+{
+	struct blk_path *p = host;
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct blk_map *m = &p->map[slot[i]];
+
+		p->peer.cfg.host->unmap(p->peer.link, m->gref, m->at);
+		m->at = NULL;
+	}
+}
+
 static const struct blk_back_ops engine_ops = {
 	.submit = on_submit,
 	.fetch = on_fetch,
+	.map = on_map,
+	.unmap = on_unmap,
 	.notify = on_notify,
 	.trace = on_trace,
 };
@@ -123,6 +157,18 @@ static bool has_data(const struct blk_slot *s)
 	return s->io.what == STORAGE_READ || s->io.what == STORAGE_WRITE;
 }
 
+/* Through a page that is mapped: the guest may change it meanwhile. */
+static void copy_mapped(const struct blk_path *p, const struct blk_back_seg *g,
+			uint8_t *ours, bool to_guest)
+{
+	uint8_t *theirs = p->map[g->slot].at + g->offset;
+
+	if (to_guest)
+		memcpy(theirs, ours, g->len);
+	else
+		memcpy(ours, theirs, g->len);
+}
+
 /* Copy all segments of S: their lengths make up that of its buffer. */
 static void copy(struct blk_path *p, struct blk_slot *s, bool to_guest)
 {
@@ -130,14 +176,18 @@ static void copy(struct blk_path *p, struct blk_slot *s, bool to_guest)
 	uint32_t i;
 
 	for (i = 0; i < s->nsegs; i++) {
+		const struct blk_back_seg *g = &s->segs[i];
 		const struct host_copy piece = {
-			.gref = s->segs[i].gref,
-			.offset = s->segs[i].offset,
-			.len = s->segs[i].len,
+			.gref = g->gref,
+			.offset = g->offset,
+			.len = g->len,
 			.local = at,
 		};
 
-		peer_copy(&p->peer, to_guest, &piece, &s->lost);
+		if (g->slot == PGRANT_NONE)
+			peer_copy(&p->peer, to_guest, &piece, &s->lost);
+		else
+			copy_mapped(p, g, at, to_guest);
 		at += piece.len;
 	}
 }
@@ -207,13 +257,12 @@ static bool room(struct blk_path *p, struct blk_slot *s)
 /* Do the device's limits let S go? Else p->wake is when. */
 static bool may_go(struct blk_path *p, struct blk_slot *s)
 {
-	uint64_t bytes = has_data(s) ? s->io.len : 0, now;
+	uint64_t bytes = has_data(s) ? s->io.len : 0;
 
 	p->wake = 0;
 	if (p->peer.closing || !p->limit || !limit_any(p->limit))
 		return true;
-	now = p->peer.cfg.now_ns(p->peer.cfg.ctx);
-	if (limit_may_go(p->limit, &s->ticket, bytes, now))
+	if (limit_may_go(p->limit, &s->ticket, bytes, now(p)))
 		return true;
 	p->wake = s->ticket.at;
 	return false;
@@ -252,6 +301,16 @@ static bool begin(struct blk_path *p)
 	return true;
 }
 
+static void age(struct blk_path *p)
+{
+	uint64_t t = now(p);
+
+	if (t - p->aged < AGE_NS)
+		return;
+	p->aged = t;
+	blk_back_age(p->engine);
+}
+
 bool blk_path_turn(struct blk_path *p)
 {
 	bool busy;
@@ -266,7 +325,16 @@ bool blk_path_turn(struct blk_path *p)
 	busy |= taken > 0;
 	busy |= begin(p);
 	blk_path_tell_some(p);
+	if (p->aged)
+		age(p);
 	return busy || p->finished.first;
+}
+
+uint64_t blk_path_deadline(const struct blk_path *p)
+{
+	uint64_t due = p->aged ? p->aged + AGE_NS : 0;
+
+	return p->wake && (due == 0 || p->wake < due) ? p->wake : due;
 }
 
 /* ---- the ring ---- */
@@ -284,8 +352,10 @@ static void ring_free(struct blk_path *p)
 	peer_close(&p->peer);
 	arena_fini(&p->arena);
 	free(p->slot);
+	free(p->map);
 	free(p->engine_mem);
 	p->slot = NULL;
+	p->map = NULL;
 	p->engine = NULL;
 	p->engine_mem = NULL;
 }
@@ -295,7 +365,9 @@ static int slots_new(struct blk_path *p, const struct blk_back_cfg *cfg)
 	uint32_t i, n = ring_slots(cfg->pages, blk_abi_slot(cfg->abi));
 
 	p->slot = calloc(n, sizeof(*p->slot));
-	if (!p->slot)
+	if (cfg->persistent_max)
+		p->map = calloc(cfg->persistent_max, sizeof(*p->map));
+	if (!p->slot || (cfg->persistent_max && !p->map))
 		return -ENOMEM;
 	for (i = 0; i < n; i++)
 		p->slot[i].path = p;
@@ -313,6 +385,8 @@ int blk_path_open(struct blk_path *p, const struct proto_blk *blk,
 		.resume = blk->flags & PROTO_RING_RECOVER,
 		.features = blk->features,
 		.indirect_max = blk->indirect_max,
+		.persistent_max = blk->persistent_max,
+		.salt = blk->salt,
 		.block_size = blk->block_size,
 		.sectors = blk->size / WIRE_BLK_SECTOR,
 	};
@@ -348,6 +422,7 @@ int blk_path_open(struct blk_path *p, const struct proto_blk *blk,
 	p->storage = storage;
 	p->limit = limit;
 	p->wake = 0;
+	p->aged = p->map ? now(p) : 0;
 	return 0;
 
 fail:
@@ -372,6 +447,7 @@ bool blk_path_closed(struct blk_path *p)
 	if (!p->peer.closing || blk_back_inflight(p->engine) != 0)
 		return false;
 	blk_back_flush(p->engine);
+	blk_back_trim(p->engine, 0);
 	ring_free(p);
 	p->storage->driver->close(p->storage);
 	p->storage = NULL;

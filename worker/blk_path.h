@@ -46,6 +46,12 @@ struct blk_slot {
 	struct limit_ticket ticket;
 };
 
+/* A page of the guest that is kept mapped. */
+struct blk_map {
+	uint8_t *at; /* NULL: none */
+	uint32_t gref;
+};
+
 /* First in, first out. */
 struct blk_slots {
 	struct blk_slot *first, **last;
@@ -61,6 +67,8 @@ struct blk_path {
 	uint64_t wake;	     /* when the first in fresh may go; 0: it may */
 	struct arena arena;
 	struct blk_slot *slot; /* one for each slot of the ring */
+	struct blk_map *map;   /* one for each of persistent_max; or NULL */
+	uint64_t aged;	       /* when those not used were last let go */
 	struct blk_slots fresh, finished;
 };
 
@@ -72,8 +80,9 @@ void blk_path_init(struct blk_path *p, const struct peer_cfg *cfg);
  * closed with the ring; on failure it stays the caller's and *WHY says what
  * failed. JOURNAL is memory for core/journal, to be gone on with if BLK says
  * PROTO_RING_RECOVER, or NULL. LIMIT is the device's (limit_hold()), or NULL; it
- * is the path's as long as the ring is open, and its caller's to drop.
- * Persistent grants are used as others: copied.
+ * is the path's as long as the ring is open, and its caller's to drop. With
+ * persistent_max grants are kept mapped, and data is copied by the processor; it
+ * never lies in a page of the guest while the storage has it.
  */
 int blk_path_open(struct blk_path *p, const struct proto_blk *blk,
 		  void *journal, struct storage *storage, struct limit *limit,
@@ -94,6 +103,9 @@ bool blk_path_closed(struct blk_path *p);
  * p->peer.broken when the ring is.
  */
 bool blk_path_turn(struct blk_path *p);
+
+/* When a turn is due though nothing has come; 0: never. */
+uint64_t blk_path_deadline(const struct blk_path *p);
 
 /* Notify the guest if it has to be. */
 void blk_path_tell(struct blk_path *p);

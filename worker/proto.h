@@ -135,19 +135,21 @@ struct proto_limits {
 struct proto_blk {
 	uint32_t gref[PROTO_BLK_PAGES_MAX]; /* ring-ref, ring-ref0... */
 	uint32_t pages;
-	uint32_t port;	       /* event-channel of the frontend */
-	uint32_t abi;	       /* enum blk_abi */
-	uint32_t features;     /* of enum blk_back_feature */
-	uint32_t indirect_max; /* feature-max-indirect-segments */
-	uint32_t persistent_max;
-	uint32_t block_size; /* of the device, bytes: 512 or 4096 */
-	uint32_t align;	     /* O_DIRECT alignment of offset and length */
-	uint64_t size;	     /* bytes, a multiple of block_size */
-	uint32_t flags;	     /* PROTO_LUN_*, PROTO_RING_* */
+	uint32_t port;		 /* event-channel of the frontend */
+	uint32_t abi;		 /* enum blk_abi */
+	uint32_t features;	 /* of enum blk_back_feature */
+	uint32_t indirect_max;	 /* feature-max-indirect-segments */
+	uint32_t persistent_max; /* grants kept mapped; 0: none */
+	uint32_t salt;		 /* a number that the guest cannot know */
+	uint32_t block_size;	 /* of the device, bytes: 512 or 4096 */
+	uint32_t align;		 /* O_DIRECT alignment of offset and length */
+	uint64_t size;		 /* bytes, a multiple of block_size */
+	uint32_t flags;		 /* PROTO_LUN_*, PROTO_RING_* */
 	uint32_t discard_granularity; /* bytes, 0 = block_size */
-	char storage[16];	      /* storage driver: "file", "null" */
-	char args[PROTO_ARGS_MAX];    /* struct storage_cfg */
-	struct proto_limits limits;   /* of the device */
+	uint32_t pad;
+	char storage[16];	    /* storage driver: "file", "null" */
+	char args[PROTO_ARGS_MAX];  /* struct storage_cfg */
+	struct proto_limits limits; /* of the device */
 };
 
 /* Counters since the controller was opened; all monotonic. */

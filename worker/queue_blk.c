@@ -185,7 +185,7 @@ static bool blk_rest(struct queue *q)
 
 static uint64_t blk_deadline(const struct queue *q)
 {
-	return ((const struct blk_queue *)q)->path.wake;
+	return blk_path_deadline(&((const struct blk_queue *)q)->path);
 }
 
 static void blk_init(struct queue *q, const struct peer_cfg *cfg)

@@ -35,7 +35,8 @@ struct world {
 	uint8_t bytes[SIZE];
 	struct storage_io *io[IOS];
 	uint32_t ios;
-	uint8_t *kept; /* all but ROOM of the memory */
+	uint8_t *kept;	      /* all but ROOM of the memory */
+	uint32_t maps[PAGES]; /* of each page, that last */
 };
 
 static struct world w;
@@ -101,6 +102,25 @@ static void host_copy(struct host_link *l, struct host_copy *c, unsigned n,
 	}
 }
 
+/* Those that may be written. */
+static int host_map(struct host_link *l, uint32_t gref, void **at)
+{
+	(void)l;
+	FUZZ_CHECK(w.listening);
+	if (gref >= PAGES || gref & 1)
+		return -1;
+	FUZZ_CHECK(w.maps[gref]++ == 0);
+	*at = w.page + gref * WIRE_PAGE_SIZE;
+	return 0;
+}
+
+static void host_unmap(struct host_link *l, uint32_t gref, void *at)
+{
+	(void)l;
+	FUZZ_CHECK(w.listening && gref < PAGES && w.maps[gref]-- == 1);
+	FUZZ_CHECK(at == w.page + gref * WIRE_PAGE_SIZE);
+}
+
 static void host_notify(struct host_link *l)
 {
 	(void)l;
@@ -128,6 +148,8 @@ static const struct host_ops host = {
 	.open = host_open,
 	.close = host_close,
 	.copy = host_copy,
+	.map = host_map,
+	.unmap = host_unmap,
 	.notify = host_notify,
 	.listen = host_listen,
 	.rearm = host_rearm,
@@ -384,6 +406,7 @@ static void begin(uint8_t what)
 		.features = BLK_BACK_F_FLUSH | BLK_BACK_F_BARRIER |
 			    BLK_BACK_F_DISCARD | BLK_BACK_F_SECURE,
 		.indirect_max = SEGS_MAX,
+		.persistent_max = what & 4 ? 5 : 0,
 		.block_size = BLOCK,
 		.size = SIZE,
 	};
@@ -414,6 +437,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	FUZZ_CHECK(page && ring);
 	memset(ring, 0, 2 * WIRE_PAGE_SIZE);
 	memset(w.taken, 0, sizeof(w.taken));
+	memset(w.maps, 0, sizeof(w.maps));
 	memset(w.bytes, 0x11, sizeof(w.bytes));
 	w.in = &in;
 	w.page = page;
@@ -433,5 +457,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	quiet();
 	FUZZ_CHECK(blk_path_closed(&w.path));
 	FUZZ_CHECK(!w.open && !w.listening);
+	for (uint32_t i = 0; i < PAGES; i++)
+		FUZZ_CHECK(w.maps[i] == 0);
 	return 0;
 }

@@ -85,6 +85,9 @@ given() {
 	is "sector-size" "$(back web 51744 sector-size)" 4096
 	is "info of a disk" "$(back web 51712 info)" 0
 	is "info of a read-only one" "$(back web 51728 info)" 4
+	ok "one whose grants stay" xenpv block-attach web null:16M,,xvdo,rw,persistent=64
+	is "that is announced" "$(back web 51936 feature-persistent)" 1
+	ok "detach it again" xenpv block-detach web xvdo
 	is "queues announced" "$(back web 51712 multi-queue-max-queues)" "$(($(nproc) < 4 ? $(nproc) : 4))"
 	is "pages of a ring announced" "$(back web 51712 max-ring-page-order) $(back web 51712 max-ring-pages)" "4 16"
 	ok "more queues" xenpv block-attach web null:16M,,xvdp,rw,queues=11

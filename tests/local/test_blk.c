@@ -52,6 +52,41 @@ static void test_other_layout(void **state)
 	queue_done(q);
 }
 
+/* Pages that stay mapped: data goes without a copy by grants, until they leave
+ * to make room for others, and all are the guest's again after the close. */
+static void test_persistent(void **state)
+{
+	struct queue *q = queue_new(*state, DEV, 0, 1, BLK_ABI_64);
+	uint32_t frame, gref, i;
+
+	q->blk.persistent_max = 16;
+	assert_int_equal(blk_open(q), 0);
+	there_and_back(q);
+	there_and_back(q);
+	/* 23 pages do not fit 16 slots, but none of it was in use twice */
+	assert_int_equal(blk_stats(q).copies, 0);
+	/* an indirect one needs its descriptors, and more than there are */
+	fill(q->data, 40 * PAGE, 9);
+	assert_int_equal(move(q, WIRE_BLK_OP_WRITE, 64, 0, 40), OKAY);
+	assert_on_disk(q->w, 64, q->data, 40 * PAGE);
+	assert_int_equal(blk_stats(q).copies, 1 + 24);
+	/* a page that may only be read is no such page, and can be read */
+	frame = (uint32_t)q->data_frame + 2;
+	gref = q->gref[2];
+	q->gref[2] = grant(q->w, frame, true);
+	assert_int_equal(move(q, WIRE_BLK_OP_WRITE, 64, 2, 1), OKAY);
+	assert_on_disk(q->w, 64, q->data + 2 * PAGE, PAGE);
+	assert_int_equal(move(q, WIRE_BLK_OP_READ, 64, 2, 1), ERROR);
+	q->gref[2] = gref;
+	there_and_back(q);
+	/* the one that was used last */
+	assert_false(front_local.revoke(q->w->f, q->gref[30]));
+	assert_int_equal(blk_close(q), 0);
+	for (i = 0; i < DATA_PAGES; i++)
+		assert_true(front_local.revoke(q->w->f, q->gref[i]));
+	free(q);
+}
+
 static void test_large_blocks(void **state)
 {
 	struct queue *q = queue_new(*state, DEV, 0, 1, BLK_ABI_64);
@@ -706,18 +741,31 @@ static void test_log(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WORLD(test_read_write),	   WORLD(test_other_layout),
-		WORLD(test_refused),	   WORLD(test_large_blocks),
-		WORLD(test_pieces),	   WORLD(test_indirect),
-		WORLD(test_pages),	   WORLD(test_more_than_memory),
-		WORLD(test_order),	   WORLD(test_discard),
-		WORLD(test_null),	   WORLD(test_queues),
-		WORLD(test_resize),	   WORLD(test_readonly),
-		WORLD(test_bad_grant),	   WORLD(test_shrunk_image),
-		WORLD(test_storage_fails), WORLD(test_broken),
-		WORLD(test_bad_open),	   WORLD(test_close_under_load),
-		WORLD(test_close_waits),   WORLD(test_control_gone),
-		WORLD(test_event_storm),   WORLD(test_log),
+		WORLD(test_read_write),
+		WORLD(test_persistent),
+		WORLD(test_other_layout),
+		WORLD(test_refused),
+		WORLD(test_large_blocks),
+		WORLD(test_pieces),
+		WORLD(test_indirect),
+		WORLD(test_pages),
+		WORLD(test_more_than_memory),
+		WORLD(test_order),
+		WORLD(test_discard),
+		WORLD(test_null),
+		WORLD(test_queues),
+		WORLD(test_resize),
+		WORLD(test_readonly),
+		WORLD(test_bad_grant),
+		WORLD(test_shrunk_image),
+		WORLD(test_storage_fails),
+		WORLD(test_broken),
+		WORLD(test_bad_open),
+		WORLD(test_close_under_load),
+		WORLD(test_close_waits),
+		WORLD(test_control_gone),
+		WORLD(test_event_storm),
+		WORLD(test_log),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);
