@@ -13,6 +13,15 @@
 _Static_assert(ARENA_PAGES >= BLK_BACK_SEGS_MAX, "the largest request");
 _Static_assert(ARENA_PAGES <= ARENA_PAGES_MAX, "worker/arena");
 
+/*
+ * The most bytes of one operation that is made of several requests. Frontends
+ * merge what they can into a request, but stock Linux has no more than 128 KiB
+ * in one, and those without indirect requests 44 KiB: a sequential load is a
+ * ring full of neighbours. Beyond 512 KiB devices gain nothing, and the first
+ * would wait for the last.
+ */
+#define MERGE_PAGES 128u
+
 /* Grants that were not used for so long, or twice that, are let go. */
 #define AGE_NS 30000000000u
 
@@ -73,6 +82,8 @@ static void on_submit(void *host, const struct blk_back_cmd *c)
 	s->segs = c->segs;
 	s->nsegs = c->nsegs;
 	s->pages = 0;
+	s->more = NULL;
+	s->len = c->count * WIRE_BLK_SECTOR;
 	s->io = (struct storage_io){
 		.what = what[c->act],
 		.fua = c->fua,
@@ -220,38 +231,52 @@ static void complete(struct blk_path *p, struct blk_slot *s)
 	blk_back_complete(p->engine, s->tag, result);
 }
 
+/* What S was together with others, each for itself: to DONE, or, when it failed,
+ * to be done again alone. */
+static void take_apart(struct blk_path *p, struct blk_slot *s,
+		       struct blk_slots *done)
+{
+	struct blk_slot *m, *more;
+	int result = s->io.result;
+	bool again = s->more && result < 0;
+
+	for (m = s; m; m = more) {
+		more = m->more;
+		m->more = NULL;
+		m->io.len = m->len;
+		m->io.result = result;
+		slots_put(again ? &p->alone : done, m);
+	}
+}
+
 static bool finish(struct blk_path *p)
 {
-	struct blk_slot *s, *next, *first = p->finished.first;
+	struct blk_slot *s, *next;
+	struct blk_slots done;
 
-	if (!first)
+	if (!p->finished.first)
 		return false;
-	slots_init(&p->finished);
-	for (s = first; s; s = s->next)
+	slots_init(&done);
+	while ((s = slots_take(&p->finished)))
+		take_apart(p, s, &done);
+	for (s = done.first; s; s = s->next)
 		if (s->io.what == STORAGE_READ && s->io.result >= 0)
 			copy(p, s, true);
 	peer_copy_end(&p->peer);
-	for (s = first; s; s = next) {
+	for (s = done.first; s; s = next) {
 		next = s->next;
 		complete(p, s);
 	}
 	return true;
 }
 
-/* Memory for the data of S; false when there is none now. */
-static bool room(struct blk_path *p, struct blk_slot *s)
+/* Pages for the data of S: at most BLK_BACK_SEGS_MAX, since a segment is no
+ * more than one. */
+static uint32_t pages_of(const struct blk_slot *s)
 {
-	uint32_t pages;
-
-	if (!has_data(s))
-		return true;
-	/* at most BLK_BACK_SEGS_MAX: a segment is no more than a page */
-	pages = (uint32_t)((s->io.len + WIRE_PAGE_SIZE - 1) / WIRE_PAGE_SIZE);
-	s->io.buf = arena_get(&p->arena, pages);
-	if (!s->io.buf)
-		return false;
-	s->pages = pages;
-	return true;
+	return has_data(s) ? (uint32_t)((s->len + WIRE_PAGE_SIZE - 1) /
+					WIRE_PAGE_SIZE)
+			   : 0;
 }
 
 /* Do the device's limits let S go? Else p->wake is when. */
@@ -268,6 +293,60 @@ static bool may_go(struct blk_path *p, struct blk_slot *s)
 	return false;
 }
 
+/* Is B, which came after A, its neighbour on the disk? A fills its pages, so that
+ * their data is contiguous, too. */
+static bool adjacent(const struct blk_slot *a, const struct blk_slot *b)
+{
+	return has_data(a) && b->io.what == a->io.what && !a->io.fua &&
+	       !b->io.fua && a->len % WIRE_PAGE_SIZE == 0 &&
+	       b->io.offset == a->io.offset + a->len;
+}
+
+/* How many of the first in fresh can be one operation, and their PAGES. */
+static uint32_t gather(struct blk_path *p, uint32_t *pages)
+{
+	const struct blk_slot *s = p->fresh.first;
+	uint32_t n = 1;
+
+	for (*pages = pages_of(s); s->next && adjacent(s, s->next);
+	     s = s->next) {
+		if (pages_of(s->next) > MERGE_PAGES - *pages ||
+		    *pages > MERGE_PAGES || !may_go(p, s->next))
+			break;
+		*pages += pages_of(s->next);
+		n++;
+	}
+	return n;
+}
+
+/* The first of fresh, with those that go with it and memory for all their data;
+ * NULL when there is none now. */
+static struct blk_slot *take_fresh(struct blk_path *p)
+{
+	struct blk_slot *first = p->fresh.first, *s;
+	uint32_t pages, n = gather(p, &pages);
+	uint8_t *buf = NULL;
+
+	if (pages > 0)
+		buf = arena_get(&p->arena, pages);
+	if (pages > 0 && !buf && n > 1) { /* then without the others */
+		n = 1;
+		pages = pages_of(first);
+		buf = arena_get(&p->arena, pages);
+	}
+	if (pages > 0 && !buf)
+		return NULL;
+	for (s = first; n > 0; n--) {
+		(void)slots_take(&p->fresh);
+		s->pages = pages_of(s);
+		s->io.buf = buf;
+		buf += s->pages ? s->len : 0;
+		s->more = n > 1 ? p->fresh.first : NULL;
+		s = s->more;
+	}
+	return first;
+}
+
 static void execute(struct blk_path *p, struct blk_slot *s)
 {
 	if (s->lost) { /* its data could not be had */
@@ -280,24 +359,50 @@ static void execute(struct blk_path *p, struct blk_slot *s)
 	}
 }
 
+/* Execute S and those that go with it, as one if the data of all is there. */
+static void execute_all(struct blk_path *p, struct blk_slot *s)
+{
+	struct blk_slot *m, *more;
+	uint64_t len = 0;
+	bool lost = false;
+
+	for (m = s; m; m = m->more) {
+		lost |= m->lost;
+		len += m->len;
+	}
+	if (!lost) {
+		s->io.len = len;
+		execute(p, s);
+		return;
+	}
+	for (m = s; m; m = more) {
+		more = m->more;
+		m->more = NULL;
+		execute(p, m);
+	}
+}
+
 static bool begin(struct blk_path *p)
 {
-	struct blk_slots now;
-	struct blk_slot *s;
+	struct blk_slots now = p->alone;
+	struct blk_slot *s, *m;
 
-	slots_init(&now);
-	while (p->fresh.first && may_go(p, p->fresh.first) &&
-	       room(p, p->fresh.first)) {
-		s = slots_take(&p->fresh);
-		if (s->io.what == STORAGE_WRITE)
-			copy(p, s, false);
+	if (!now.first)
+		slots_init(&now);
+	slots_init(&p->alone);
+	while (p->fresh.first && may_go(p, p->fresh.first)) {
+		s = take_fresh(p);
+		if (!s)
+			break;
+		for (m = s; m && m->io.what == STORAGE_WRITE; m = m->more)
+			copy(p, m, false);
 		slots_put(&now, s);
 	}
 	if (!now.first)
 		return false;
 	peer_copy_end(&p->peer);
 	while ((s = slots_take(&now)))
-		execute(p, s);
+		execute_all(p, s);
 	return true;
 }
 
@@ -345,6 +450,7 @@ void blk_path_init(struct blk_path *p, const struct peer_cfg *cfg)
 	peer_init(&p->peer, cfg);
 	slots_init(&p->fresh);
 	slots_init(&p->finished);
+	slots_init(&p->alone);
 }
 
 static void ring_free(struct blk_path *p)

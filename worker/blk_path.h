@@ -11,7 +11,8 @@
  *     begin     requests that the device's limits let go get memory, in their
  *               order; one grant copy call brings
  *               what is to be written from the guest, then each starts at the
- *               storage, as one contiguous operation
+ *               storage, as one contiguous operation; neighbours on the disk
+ *               that came one after the other are one together
  *     tell      one event for several responses
  *
  * Memory for data is bounded (worker/arena): requests that find no room wait in
@@ -19,7 +20,7 @@
  * of overlapping writes only the first is here.
  *
  * A piece that cannot be copied, and whatever the storage cannot do, fails its
- * own request alone. A path belongs to one thread. Errors are negative errno.
+ * own request alone: what fails for several together is done again for each. A path belongs to one thread. Errors are negative errno.
  */
 #ifndef WORKER_BLK_PATH_H
 #define WORKER_BLK_PATH_H
@@ -36,7 +37,11 @@ struct blk_path;
 struct blk_slot {
 	struct storage_io io;
 	struct blk_path *path;
-	struct blk_slot *next; /* in fresh or finished */
+	struct blk_slot *next; /* in a list */
+	/* Those that are one operation with this one, in the order of their
+	 * sectors, each with its data right behind. */
+	struct blk_slot *more;
+	uint64_t len; /* bytes of its own */
 	uint16_t tag;
 	bool lost; /* a copy of its data failed */
 	bool secure;
@@ -70,6 +75,7 @@ struct blk_path {
 	struct blk_map *map;   /* one for each of persistent_max; or NULL */
 	uint64_t aged;	       /* when those not used were last let go */
 	struct blk_slots fresh, finished;
+	struct blk_slots alone; /* each on its own: together they failed */
 };
 
 /* Make a path without a ring in P. */

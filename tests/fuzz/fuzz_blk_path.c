@@ -176,7 +176,8 @@ static void memory_submit(struct storage *s, struct storage_io *io)
 
 	FUZZ_CHECK(s == &w.storage && w.open && w.ios < IOS);
 	/* data that could not be had is not written */
-	FUZZ_CHECK(!of->lost);
+	for (; of; of = of->more)
+		FUZZ_CHECK(!of->lost);
 	if (io->what != STORAGE_FLUSH) {
 		FUZZ_CHECK(io->len && io->offset <= SIZE &&
 			   io->len <= SIZE - io->offset);
@@ -395,6 +396,70 @@ static void good_requests(void)
 	FUZZ_CHECK(w.page[9 * WIRE_PAGE_SIZE - 513] == 0);
 }
 
+/* Across the end of the disk, or through pages that are not granted: refused,
+ * and without effect. */
+static void bad_requests(void)
+{
+	struct blk_req req = {
+		.op = WIRE_BLK_OP_WRITE,
+		.sector = SIZE / 512 - BLOCK / 512,
+		.nsegs = 1,
+		.seg = {{2, 0, 2 * BLOCK / 512 - 1, 0}},
+	};
+	uint8_t last = w.bytes[SIZE - 1];
+
+	memset(w.page, 0x66, 6 * WIRE_PAGE_SIZE);
+	FUZZ_CHECK(ask(&req) == WIRE_BLK_RSP_ERROR);
+	req.sector = SIZE / 512;
+	req.seg[0].last_sect = BLOCK / 512 - 1;
+	FUZZ_CHECK(ask(&req) == WIRE_BLK_RSP_ERROR);
+	req.op = WIRE_BLK_OP_READ;
+	FUZZ_CHECK(ask(&req) == WIRE_BLK_RSP_ERROR);
+	req.sector = SIZE / 512 - BLOCK / 512;
+	req.seg[0].gref = 3; /* it may only be read */
+	FUZZ_CHECK(ask(&req) == WIRE_BLK_RSP_ERROR);
+	req.op = WIRE_BLK_OP_WRITE;
+	req.seg[0].gref = PAGES;
+	FUZZ_CHECK(ask(&req) == WIRE_BLK_RSP_ERROR);
+	FUZZ_CHECK(w.bytes[SIZE - 1] == last);
+	req.seg[0].gref = 3;
+	FUZZ_CHECK(ask(&req) == WIRE_BLK_RSP_OKAY);
+	FUZZ_CHECK(w.bytes[SIZE - 1] == 0x66);
+}
+
+/* Neighbours are one operation, and when that fails each is one of its own. */
+static void neighbours(void)
+{
+	struct blk_req req = {
+		.op = WIRE_BLK_OP_WRITE,
+		.nsegs = 1,
+		.seg = {{2, 0, 7, 0}},
+	};
+
+	for (; req.id < 3; req.id++) {
+		req.sector = 8 * req.id;
+		req.seg[0].gref = (uint32_t)(2 + 2 * req.id);
+		memset(w.page + req.seg[0].gref * WIRE_PAGE_SIZE,
+		       0x40 + (int)req.id, WIRE_PAGE_SIZE);
+		put(&req);
+	}
+	(void)turn();
+	FUZZ_CHECK(w.ios == 1 && w.io[0]->len == 3 * WIRE_PAGE_SIZE);
+	end_io(0, XPV_EIO);
+	(void)turn();
+	FUZZ_CHECK(w.ios == 3 && w.seen != w.prod);
+	while (w.ios > 0) {
+		bool second = w.io[0]->offset == WIRE_PAGE_SIZE;
+
+		end_io(0, second ? XPV_ENOSPC : 0);
+		(void)turn();
+		FUZZ_CHECK((w.status != WIRE_BLK_RSP_OKAY) == second);
+	}
+	quiet();
+	FUZZ_CHECK(w.seen == w.prod && w.bytes[0] == 0x40);
+	FUZZ_CHECK(w.bytes[2 * WIRE_PAGE_SIZE] == 0x42);
+}
+
 static void begin(uint8_t what)
 {
 	static const struct log_where where;
@@ -451,6 +516,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		FUZZ_CHECK(w.seen == w.prod);
 		blk_path_resize(&w.path, SIZE);
 		good_requests();
+		bad_requests();
+		neighbours();
 	}
 	/* the connection ends, whatever the guest has done to it */
 	blk_path_close(&w.path);

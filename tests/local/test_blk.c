@@ -87,6 +87,40 @@ static void test_persistent(void **state)
 	free(q);
 }
 
+/* Neighbours that are sent together: the one whose sectors are bad fails, and no
+ * other. */
+static void test_neighbours(void **state)
+{
+	struct queue *q = queue_new(*state, DEV, 0, 1, BLK_ABI_64);
+	struct blk_req req;
+	struct blk_rsp rsp;
+	uint32_t i, op;
+
+	strcpy(q->blk.storage, "fault");
+	strcpy(q->blk.args, "file eio/20k-21k");
+	assert_int_equal(blk_open(q), 0);
+	fill(q->data, 32 * PAGE, 6);
+	for (op = 0; op < 2; op++) {
+		for (i = 0; i < 32; i++) {
+			req = request(q,
+				      op ? WIRE_BLK_OP_READ : WIRE_BLK_OP_WRITE,
+				      i * 8, 32 * op + i, 1);
+			req.id = i;
+			put(q, &req);
+		}
+		push(q);
+		for (i = 0; i < 32; i++) {
+			rsp = get(q);
+			assert_int_equal(rsp.status,
+					 rsp.id == 5 ? ERROR : OKAY);
+		}
+	}
+	assert_memory_equal(q->data, q->data + 32 * PAGE, 5 * PAGE);
+	assert_memory_equal(q->data + 6 * PAGE, q->data + 38 * PAGE, 26 * PAGE);
+	assert_on_disk(q->w, 48, q->data + 6 * PAGE, 26 * PAGE);
+	queue_done(q);
+}
+
 static void test_large_blocks(void **state)
 {
 	struct queue *q = queue_new(*state, DEV, 0, 1, BLK_ABI_64);
@@ -741,30 +775,18 @@ static void test_log(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WORLD(test_read_write),
-		WORLD(test_persistent),
-		WORLD(test_other_layout),
-		WORLD(test_refused),
-		WORLD(test_large_blocks),
-		WORLD(test_pieces),
-		WORLD(test_indirect),
-		WORLD(test_pages),
-		WORLD(test_more_than_memory),
-		WORLD(test_order),
-		WORLD(test_discard),
-		WORLD(test_null),
-		WORLD(test_queues),
-		WORLD(test_resize),
-		WORLD(test_readonly),
-		WORLD(test_bad_grant),
-		WORLD(test_shrunk_image),
-		WORLD(test_storage_fails),
-		WORLD(test_broken),
-		WORLD(test_bad_open),
-		WORLD(test_close_under_load),
-		WORLD(test_close_waits),
-		WORLD(test_control_gone),
-		WORLD(test_event_storm),
+		WORLD(test_read_write),	   WORLD(test_persistent),
+		WORLD(test_neighbours),	   WORLD(test_other_layout),
+		WORLD(test_refused),	   WORLD(test_large_blocks),
+		WORLD(test_pieces),	   WORLD(test_indirect),
+		WORLD(test_pages),	   WORLD(test_more_than_memory),
+		WORLD(test_order),	   WORLD(test_discard),
+		WORLD(test_null),	   WORLD(test_queues),
+		WORLD(test_resize),	   WORLD(test_readonly),
+		WORLD(test_bad_grant),	   WORLD(test_shrunk_image),
+		WORLD(test_storage_fails), WORLD(test_broken),
+		WORLD(test_bad_open),	   WORLD(test_close_under_load),
+		WORLD(test_close_waits),   WORLD(test_control_gone),
 		WORLD(test_log),
 	};
 
