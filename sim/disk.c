@@ -10,7 +10,13 @@
 struct opened {
 	struct storage storage;
 	struct disk *disk;
+	uint32_t busy;
 };
+
+static struct opened *opened_of(const struct storage_io *io)
+{
+	return (struct opened *)io->storage;
+}
 
 struct disk *disk_next;
 
@@ -190,7 +196,7 @@ static void done(void *ctx, uint32_t arg)
 		make_stable(d, io);
 	x->io = NULL;
 	x->gen++;
-	d->busy--;
+	opened_of(io)->busy--;
 	world_note(d->w, "disk-done", (uint32_t)io->what, (uint32_t)io->result);
 	io->done(io);
 	d->woken(d->ctx);
@@ -227,7 +233,7 @@ static void sim_submit(struct storage *s, struct storage_io *io)
 	d->io[i].io = io;
 	d->io[i].applied = false;
 	d->io[i].flush_seq = d->seq;
-	d->busy++;
+	opened_of(io)->busy++;
 	world_note(d->w, "disk", (uint32_t)io->what, io->offset);
 	/* Some take effect now and say so later. */
 	if (io->what == STORAGE_READ && rng_odds(&d->w->rng, 1, 2) &&
@@ -257,10 +263,10 @@ void disk_orphan(struct disk *d)
 			continue;
 		if (writes(d->io[i].io) && !d->io[i].applied)
 			put_some(d, d->io[i].io);
+		opened_of(d->io[i].io)->busy--;
 		d->io[i].io = NULL;
 		d->io[i].gen++;
 	}
-	d->busy = 0;
 }
 
 void disk_power_loss(struct disk *d)
@@ -284,10 +290,9 @@ static void sim_close(struct storage *s)
 {
 	struct opened *o = (struct opened *)s;
 
-	if (o->disk->busy)
+	if (o->busy)
 		world_fail(o->disk->w, "disk",
-			   "closed with %u operations under way",
-			   o->disk->busy);
+			   "closed with %u operations under way", o->busy);
 	o->disk->open = false;
 	free(o);
 }

@@ -39,7 +39,6 @@ struct disk {
 	bool open;
 	void (*woken)(void *ctx); /* after each completion */
 	void *ctx;
-	uint32_t busy;
 	struct disk_io io[DISK_IOS_MAX];
 };
 

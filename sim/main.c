@@ -12,13 +12,15 @@
 #include <unistd.h>
 
 #include "host/log.h"
+#include "sim/blk.h"
 #include "sim/run.h"
 #include "sim/world.h"
 
 static const char usage[] =
-	"usage: xenpv-sim [--seed N | --seeds A..B] [--steps M] [--trace] "
-	"[--json]\n"
+	"usage: xenpv-sim [--blk] [--seed N | --seeds A..B] [--steps M] "
+	"[--trace] [--json]\n"
 	"\n"
+	"  --blk         disks of the block protocol; else PVSCSI\n"
 	"  --seed N      run this seed (default 1)\n"
 	"  --seeds A..B  run these, stop at the first that fails\n"
 	"  --steps M     events in the first phase of each (default 6000)\n"
@@ -30,6 +32,8 @@ static const char usage[] =
 struct options {
 	uint64_t first, last, steps;
 	bool trace, json, twice, progress;
+	uint64_t (*run)(uint64_t seed, uint64_t steps, bool trace,
+			struct run_sum *sum);
 };
 
 static uint64_t number(const char *s)
@@ -61,6 +65,7 @@ static void range(struct options *o, char *arg)
 static void parse(struct options *o, int argc, char **argv)
 {
 	static const struct option options[] = {
+		{"blk", no_argument, NULL, 'b'},
 		{"seed", required_argument, NULL, 's'},
 		{"seeds", required_argument, NULL, 'r'},
 		{"steps", required_argument, NULL, 'm'},
@@ -75,6 +80,9 @@ static void parse(struct options *o, int argc, char **argv)
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (c) {
+		case 'b':
+			o->run = blk_run_seed;
+			break;
 		case 's':
 			o->first = o->last = number(optarg);
 			break;
@@ -139,7 +147,8 @@ static void progress(const struct options *o, uint64_t seed, double began)
 
 int main(int argc, char **argv)
 {
-	struct options o = {.first = 1, .last = 1, .steps = 6000};
+	struct options o = {
+		.first = 1, .last = 1, .steps = 6000, .run = run_seed};
 	struct run_sum sum = {0};
 	uint64_t seed, hash;
 	double began;
@@ -154,8 +163,8 @@ int main(int argc, char **argv)
 	signal(SIGTRAP, crashed);
 	began = seconds();
 	for (seed = o.first; seed <= o.last; seed++) {
-		hash = run_seed(seed, o.steps, o.trace, &sum);
-		if (o.twice && run_seed(seed, o.steps, false, &sum) != hash)
+		hash = o.run(seed, o.steps, o.trace, &sum);
+		if (o.twice && o.run(seed, o.steps, false, &sum) != hash)
 			world_fail(world_now, "same",
 				   "the same seed has made another run");
 		if (o.progress)

@@ -68,6 +68,35 @@ uint32_t mem_page(struct mem *m, uint32_t dom)
 	return frame;
 }
 
+/* FRAME is free no more. */
+static void take_frame(struct mem_dom *d, uint32_t frame)
+{
+	uint32_t i;
+
+	for (i = 0; d->frames[i] != frame; i++)
+		;
+	memmove(d->frames + i, d->frames + i + 1,
+		(d->free - i - 1) * sizeof(d->frames[0]));
+	d->free--;
+	d->used[frame] = true;
+}
+
+uint32_t mem_pages(struct mem *m, uint32_t dom, uint32_t n)
+{
+	struct mem_dom *d = &m->dom[dom];
+	uint32_t frame, run = 0, i;
+
+	for (frame = 0; frame < MEM_FRAMES && run < n; frame++)
+		run = d->used[frame] ? 0 : run + 1;
+	if (run < n)
+		return MEM_NONE;
+	frame -= n;
+	for (i = 0; i < n; i++)
+		take_frame(d, frame + i);
+	memset(mem_va(m, dom, frame), 0, (size_t)n * WIRE_PAGE_SIZE);
+	return frame;
+}
+
 void mem_page_free(struct mem *m, uint32_t dom, uint32_t frame)
 {
 	struct mem_dom *d = &m->dom[dom];

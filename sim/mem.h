@@ -51,6 +51,9 @@ void mem_init(struct mem *m, struct world *w);
 /* A page of DOM for its own use, filled with poison; MEM_NONE: there is none. */
 uint32_t mem_page(struct mem *m, uint32_t dom);
 
+/* N of them, one after the other: the first, or MEM_NONE. */
+uint32_t mem_pages(struct mem *m, uint32_t dom, uint32_t n);
+
 /* Put it back. It must not be granted. */
 void mem_page_free(struct mem *m, uint32_t dom, uint32_t frame);
 

@@ -213,8 +213,8 @@ void world_fail(struct world *w, const char *checker, const char *fmt, ...)
 		w->seed, w->step, w->live ? "second" : "first", checker, text);
 	print_faults(w);
 	fprintf(stderr,
-		"\nagain: xenpv-sim --seed %" PRIu64 " --steps %" PRIu64
+		"\nagain: xenpv-sim %s--seed %" PRIu64 " --steps %" PRIu64
 		" --trace\n",
-		w->seed, w->steps_max);
+		w->blk ? "--blk " : "", w->seed, w->steps_max);
 	_Exit(1);
 }

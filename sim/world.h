@@ -86,6 +86,7 @@ struct world {
 	uint32_t rate[FAULTS]; /* in RATE_ONE */
 	bool live;	       /* the second phase */
 	bool trace;	       /* write what happens to stdout */
+	bool blk;	       /* it is one of disks (sim/blk.h) */
 	uint64_t hash;	       /* of all that has happened */
 	struct mem *mem;
 	struct events *events;
