@@ -253,9 +253,13 @@ static void xen_copy(struct host_link *l, struct host_copy *c, unsigned n,
 
 static int xen_map(struct host_link *l, uint32_t gref, void **at)
 {
-	*at = xengnttab_map_grant_ref(l->grants, l->domid, gref,
-				      PROT_READ | PROT_WRITE);
-	return *at ? 0 : errno ? -errno : -EIO;
+	void *page = xengnttab_map_grant_ref(l->grants, l->domid, gref,
+					     PROT_READ | PROT_WRITE);
+
+	*at = page;
+	if (page)
+		return 0;
+	return errno ? -errno : -EIO;
 }
 
 static void xen_unmap(struct host_link *l, uint32_t gref, void *at)

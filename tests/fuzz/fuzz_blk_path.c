@@ -483,8 +483,8 @@ static void begin(uint8_t what)
 	w.storage.driver = &memory;
 	w.open = true;
 	blk_path_init(&w.path, &cfg);
-	FUZZ_CHECK(blk_path_open(&w.path, &blk, NULL, &w.storage, NULL,
-				 &why) == 0);
+	FUZZ_CHECK(blk_path_open(&w.path, &blk, NULL, &w.storage, NULL, &why) ==
+		   0);
 	w.kept = arena_get(&w.path.arena, w.path.arena.pages - ROOM);
 	FUZZ_CHECK(w.kept);
 }

@@ -787,7 +787,7 @@ int main(void)
 		WORLD(test_storage_fails), WORLD(test_broken),
 		WORLD(test_bad_open),	   WORLD(test_close_under_load),
 		WORLD(test_close_waits),   WORLD(test_control_gone),
-		WORLD(test_log),
+		WORLD(test_event_storm),   WORLD(test_log),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);
