@@ -76,40 +76,6 @@ static const struct cli_option create_options[] = {
 	{0},
 };
 
-static const struct cli_option migrate_options[] = {
-	[MIGRATE_SSH] = {"ssh", 's', "COMMAND",
-			 "how to reach HOST (ssh); words for the shell"},
-	[MIGRATE_PAUSED] = {"paused", 'p', NULL,
-			    "leave the guest paused over there"},
-	[MIGRATE_CHECK] = {"check", 0, NULL,
-			   "only ask whether HOST could have the guest"},
-	{0},
-};
-
-static const struct cli_option receive_options[] = {
-	[RECEIVE_CHECK] = {"check", 0, NULL,
-			   "could the devices on standard input be given?"},
-	[RECEIVE_FINISH] = {"finish", 0, NULL,
-			    "give them to the guest, which has arrived"},
-	[RECEIVE_PAUSED] = {"paused", 'p', NULL, "leave the guest paused"},
-	{0},
-};
-
-static const struct cli_option restore_options[] = {
-	[RESTORE_PAUSED] = {"paused", 'p', NULL, "leave the guest paused"},
-	[RESTORE_CONSOLE] = {"console", 'c', NULL, "connect to its console"},
-	[RESTORE_NO_MONITOR] = {"no-monitor", 'e', NULL,
-				"no xl that waits for the guest's end"},
-	[RESTORE_DEBUG] = {"debug", 'd', NULL, "xl's debug messages"},
-	{0},
-};
-
-static const struct cli_option save_options[] = {
-	[SAVE_CHECKPOINT] = {"checkpoint", 'c', NULL, "let the guest go on"},
-	[SAVE_PAUSED] = {"paused", 'p', NULL, "keep the guest, paused"},
-	{0},
-};
-
 static const struct cli_option guest_options[] = {
 	[GUEST_ATTACH] =
 		{"attach", 'a', "PDEV,VDEV[,OPTION...]",
@@ -336,44 +302,6 @@ const struct command commands[] = {
 		.args_max = 2,
 		.option = config_options,
 		.run = config_attach,
-	},
-	{
-		.name = "save",
-		.args = "GUEST FILE",
-		.summary = "save a guest, with the list of its devices",
-		.args_min = 2,
-		.args_max = 2,
-		.option = save_options,
-		.run = save_guest,
-	},
-	{
-		.name = "restore",
-		.args = "[CONFIG] FILE",
-		.summary = "restore a guest, and give it its devices",
-		.args_min = 1,
-		.args_max = 2,
-		.option = restore_options,
-		.run = restore_guest,
-	},
-	{
-		.name = "migrate",
-		.args = "GUEST HOST",
-		.summary = "move a guest to another host that has its devices",
-		.details = "HOST is asked before anything happens. xenpv and "
-			   "xenpvd must be there, too.\n",
-		.args_min = 2,
-		.args_max = 2,
-		.option = migrate_options,
-		.run = migrate_guest,
-	},
-	{
-		.name = "migrate-receive",
-		.args = "UUID",
-		.summary = "the far end of migrate, which runs it",
-		.args_min = 1,
-		.args_max = 1,
-		.option = receive_options,
-		.run = migrate_receive,
 	},
 	{
 		.name = "guest",

@@ -109,12 +109,6 @@ refused "create: no file" "no guest's file" xenpv create memory=64
 refused "create: two files" "second file" xenpv create wrong.cfg lonely.cfg
 refused "create: an option of xl that is not passed" "unknown option -F" xenpv create -F wrong.cfg
 refused "config-attach: unknown guest" "nobody" xenpv config-attach nobody lonely.cfg
-refused "restore: not a saved guest" "has no list of devices" xenpv restore lonely.cfg
-refused "restore: no such file" "none.save" xenpv restore none.save
-refused "save: unknown guest" "nobody" xenpv save nobody x.save
-refused "migrate: unknown guest" "nobody" xenpv migrate nobody elsewhere
-refused "migrate: a host that is none" "no host's name" xenpv migrate lonely 'a;b'
-refused "migrate-receive: no UUID" "not a UUID" xenpv migrate-receive lonely
 config wrong.cfg 'name = "wrong"' "vscsi = [ '$WORK/d.img,0:0:5:0' ]"
 for g in lonely two late; do
 	guest_kill $g
