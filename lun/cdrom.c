@@ -119,6 +119,7 @@ const struct lun_type lun_cdrom = {
 	.cancel = emulated_cancel,
 	.reset = emulated_reset,
 	.lost = emulated_lost,
+	.answered = emulated_answered,
 	.luns_changed = emulated_luns_changed,
 	.close = cdrom_close,
 	.change = cdrom_change,

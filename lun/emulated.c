@@ -77,6 +77,8 @@ static void go_on(struct emulated *e, struct lun_cmd *cmd, enum scsi_step step)
 			issue(e, cmd);
 		} else if (step == SCSI_STEP_DONE) {
 			cmd->host = WIRE_SCSI_HOST_OK;
+			if (keep_ended(&e->keep, &e->lu, cmd))
+				e->lun.told = true;
 			cmd->done(cmd);
 		}
 		next = scsi_lu_next(&e->lu);
@@ -120,19 +122,34 @@ void emulated_cancel(struct lun *l, struct lun_cmd *cmd)
 
 void emulated_reset(struct lun *l)
 {
-	scsi_lu_reset(&((struct emulated *)l)->lu);
+	struct emulated *e = (struct emulated *)l;
+
+	scsi_lu_reset(&e->lu);
+	keep_state(&e->keep, &e->lu);
 }
 
 void emulated_lost(struct lun *l)
 {
-	scsi_lu_attention(&((struct emulated *)l)->lu, EMULATED_NEXUS,
-			  SCSI_UA_POWER_ON);
+	struct emulated *e = (struct emulated *)l;
+
+	scsi_lu_attention(&e->lu, EMULATED_NEXUS, SCSI_UA_POWER_ON);
+	keep_state(&e->keep, &e->lu);
+}
+
+void emulated_answered(struct lun *l, const struct lun_cmd *cmd)
+{
+	struct emulated *e = (struct emulated *)l;
+
+	keep_answered(&e->keep, &e->lu, cmd);
+	l->told = e->keep.told > 0;
 }
 
 void emulated_luns_changed(struct lun *l)
 {
-	scsi_lu_attention(&((struct emulated *)l)->lu, EMULATED_NEXUS,
-			  SCSI_UA_LUNS);
+	struct emulated *e = (struct emulated *)l;
+
+	scsi_lu_attention(&e->lu, EMULATED_NEXUS, SCSI_UA_LUNS);
+	keep_state(&e->keep, &e->lu);
 }
 
 void emulated_end(struct emulated *e)
@@ -141,6 +158,7 @@ void emulated_end(struct emulated *e)
 		e->storage->driver->close(e->storage);
 	if (e->state.fd >= 0)
 		close(e->state.fd);
+	keep_close(&e->keep);
 }
 
 void emulated_cfg(struct scsi_lu_cfg *c, const struct lun_cfg *cfg)
@@ -172,7 +190,7 @@ int emulated_init(struct emulated *e, const struct lun_type *type,
 		return len;
 	if (len > 0 && scsi_pr_load(&e->lu, image, (uint32_t)len) < 0)
 		return -EBADMSG;
-	return 0;
+	return keep_open(&e->keep, cfg->keep_fd, &e->lu, cfg->resumed);
 }
 
 int emulated_storage(struct storage **out, const struct lun_cfg *cfg,
@@ -253,6 +271,7 @@ const struct lun_type lun_emulated = {
 	.cancel = emulated_cancel,
 	.reset = emulated_reset,
 	.lost = emulated_lost,
+	.answered = emulated_answered,
 	.luns_changed = emulated_luns_changed,
 	.close = disk_close,
 };

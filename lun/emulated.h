@@ -8,6 +8,7 @@
 #ifndef LUN_EMULATED_H
 #define LUN_EMULATED_H
 
+#include "lun/keep.h"
 #include "lun/lun.h"
 #include "lun/state.h"
 #include "scsi/lu.h"
@@ -19,6 +20,7 @@ struct emulated {
 	struct lun lun;
 	struct storage *storage; /* NULL: no medium; the kind's to open */
 	struct state state;
+	struct keep keep;
 	/* No command is with the unit any more; NULL: nobody wants to know. */
 	void (*idle)(struct emulated *e);
 	struct scsi_lu lu;
@@ -32,7 +34,8 @@ void emulated_cfg(struct scsi_lu_cfg *c, const struct lun_cfg *cfg);
 
 /*
  * Make E, zeroed, a unit as LCFG says, and load its reservations from
- * CFG->state_fd, which is E's from then on. 0 or a negative errno.
+ * CFG->state_fd, and what a dead process knew of it from CFG->keep_fd, which
+ * are E's from then on. 0 or a negative errno.
  */
 int emulated_init(struct emulated *e, const struct lun_type *type,
 		  const struct scsi_lu_cfg *lcfg, const struct lun_cfg *cfg);
@@ -49,6 +52,7 @@ void emulated_submit(struct lun *l, struct lun_cmd *cmd);
 void emulated_cancel(struct lun *l, struct lun_cmd *cmd);
 void emulated_reset(struct lun *l);
 void emulated_lost(struct lun *l);
+void emulated_answered(struct lun *l, const struct lun_cmd *cmd);
 void emulated_luns_changed(struct lun *l);
 
 #endif

@@ -48,6 +48,7 @@ struct lun_cfg {
 	uint32_t depth; /* commands that the device takes at once, 0: any */
 	uint32_t block_size, phys_size, discard_granularity; /* bytes */
 	uint32_t max_transfer; /* bytes one command can carry */
+	int keep_fd; /* for what a successor must know (lun/keep), or -1 */
 	bool read_only, discard, zero, rotational;
 	bool shared;	/* other guests use the storage, too */
 	bool resumed;	/* a dead process had it: initiators must not notice */
@@ -70,6 +71,8 @@ struct lun_type {
 	/* A command that a dead process had begun is not executed: nobody knows
 	 * whether it was. Initiators hear of it (29/00). */
 	void (*lost)(struct lun *l);
+	/* CMD, which was done, is answered; only called while told is set. */
+	void (*answered)(struct lun *l, const struct lun_cmd *cmd);
 	/* Another LUN of its target has come or gone (3F/0E). */
 	void (*luns_changed)(struct lun *l);
 	/* No command is under way. */
@@ -90,6 +93,8 @@ struct lun_type {
 struct lun {
 	const struct lun_type *type;
 	uint8_t peripheral; /* SPC-4 table 142; 0x1f: not known */
+	bool told; /* wants to know (answered) that a command of it, which has
+		      ended, has been answered */
 	/* What a dead process had begun has ended before this was opened: its
 	 * writes may be done again. */
 	bool fenced;

@@ -143,6 +143,18 @@ void scsi_lu_attention(struct scsi_lu *lu, uint32_t nexus, enum scsi_ua ua)
 	n->ua[n->ua_count++] = (uint8_t)ua;
 }
 
+uint16_t scsi_ua_code(enum scsi_ua ua)
+{
+	return ua_asc[ua];
+}
+
+void scsi_lu_attention_code(struct scsi_lu *lu, uint32_t nexus, uint16_t code)
+{
+	for (uint32_t i = 0; i < SCSI_UA_COUNT; i++)
+		if (ua_asc[i] == code)
+			scsi_lu_attention(lu, nexus, (enum scsi_ua)i);
+}
+
 void scsi_lu_attention_others(struct scsi_lu *lu, uint32_t nexus,
 			      enum scsi_ua ua)
 {

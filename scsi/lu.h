@@ -215,6 +215,12 @@ void scsi_lu_attention(struct scsi_lu *lu, uint32_t nexus, enum scsi_ua ua);
 void scsi_lu_attention_others(struct scsi_lu *lu, uint32_t nexus,
 			      enum scsi_ua ua);
 
+/* The sense code that tells of a unit attention. */
+uint16_t scsi_ua_code(enum scsi_ua ua);
+
+/* scsi_lu_attention() by its sense code; nothing for one that no unit has. */
+void scsi_lu_attention_code(struct scsi_lu *lu, uint32_t nexus, uint16_t code);
+
 /* Takes a unit attention away again: it was told in another way. */
 void scsi_lu_attention_clear(struct scsi_lu *lu, uint32_t nexus,
 			     enum scsi_ua ua);

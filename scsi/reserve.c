@@ -125,16 +125,17 @@ static uint32_t checksum(const uint8_t *p, uint32_t len)
  * 0 "XPVR", 4 version, 5 type, 6 holder, 7 count, 8 generation, 12 aptpl,
  * 16 registrations: initiator, key, all_tg; checksum over all before it.
  */
-uint32_t scsi_pr_save(const struct scsi_pr *pr, uint8_t *out)
+/* The image of the state, or that there is nothing to keep. */
+static uint32_t put_image(const struct scsi_pr *pr, bool keep, uint8_t *out)
 {
-	uint32_t count = pr->aptpl ? pr->count : 0;
+	uint32_t count = keep ? pr->count : 0;
 	uint8_t *p = out + IMAGE_HEAD;
 
 	scsi_fill(out, 0, IMAGE_HEAD);
 	scsi_copy(out, "XPVR", 4);
 	out[4] = IMAGE_VERSION;
-	out[5] = pr->aptpl ? pr->type : (uint8_t)SCSI_PR_NONE;
-	out[6] = pr->aptpl ? (uint8_t)pr->holder : 0;
+	out[5] = keep ? pr->type : (uint8_t)SCSI_PR_NONE;
+	out[6] = keep ? (uint8_t)pr->holder : 0;
 	out[7] = (uint8_t)count;
 	scsi_put32(out + 8, pr->generation);
 	out[12] = pr->aptpl;
@@ -145,6 +146,16 @@ uint32_t scsi_pr_save(const struct scsi_pr *pr, uint8_t *out)
 	}
 	scsi_put32(p, checksum(out, (uint32_t)(p - out)));
 	return (uint32_t)(p - out) + 4;
+}
+
+uint32_t scsi_pr_save(const struct scsi_pr *pr, uint8_t *out)
+{
+	return put_image(pr, pr->aptpl, out);
+}
+
+uint32_t scsi_pr_keep(const struct scsi_pr *pr, uint8_t *out)
+{
+	return put_image(pr, true, out);
 }
 
 static bool image_ok(const uint8_t *image, uint32_t len)

@@ -69,6 +69,9 @@ struct scsi_pr {
  */
 uint32_t scsi_pr_save(const struct scsi_pr *pr, uint8_t *out);
 
+/* As scsi_pr_save(), but of everything, persistent or not: for scsi/keep. */
+uint32_t scsi_pr_keep(const struct scsi_pr *pr, uint8_t *out);
+
 /*
  * Takes the state back from what SCSI_IO_SAVE kept; call it between
  * scsi_lu_init() and the first command. len 0 means that nothing was kept.

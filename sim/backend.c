@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "sim/check.h"
 #include "sim/controller.h"
@@ -68,18 +69,37 @@ static void rest(struct backend *b)
 		plan(b, 200);
 }
 
+void backend_stores(struct controller *c)
+{
+	struct backend *b = &c->back;
+
+	if (b->mortal && b->fuse && --b->fuse == 0)
+		longjmp(b->dead, 1);
+}
+
+/* A step; it may be the last one of this process, in the middle of it. */
 static bool path_step(struct backend *b)
 {
 	struct controller *c = b->c;
-	bool busy;
+	volatile bool busy = true;
 
 	spy_requests(c);
 	check_turn(c, &b->path);
+	if (!b->fuse && world_fault(c->w, FAULT_DIE))
+		b->fuse = rng_range(&c->w->rng, 1, 1500);
+	b->mortal = c->life == LIFE_UP;
 	fetch_step(c, true);
-	busy = path_turn(&b->path);
+	if (setjmp(b->dead) == 0)
+		busy = path_turn(&b->path);
+	else
+		b->coming = true;
 	fetch_step_end();
+	b->mortal = false;
 	spy_responses(c);
-	check_turned(c, &b->path);
+	if (b->coming)
+		backend_take_over(c);
+	else
+		check_turned(c, &b->path);
 	return busy;
 }
 
@@ -111,6 +131,10 @@ static void turn(void *ctx, uint32_t arg)
 	}
 	b->busy = true;
 	busy = path_step(b);
+	if (!b->alive || arg != b->gen) {
+		b->busy = false;
+		return;
+	}
 	fetch_step(c, true);
 	if (busy) {
 		b->looks = 0;
@@ -146,7 +170,8 @@ void backend_start(struct controller *c)
 	path_init(&b->path, &cfg);
 }
 
-void backend_kill(struct controller *c)
+/* The process is gone, with all that it had. */
+static void vanish(struct controller *c)
 {
 	struct backend *b = &c->back;
 	struct path *p = &b->path;
@@ -154,8 +179,11 @@ void backend_kill(struct controller *c)
 
 	for (i = 0; i < c->luns; i++)
 		disk_orphan(&c->lun[i].disk);
-	while (p->target.count)
-		target_remove(&p->target, p->target.lun[0]);
+	/* Not target_remove(): the dead tell nobody of it. */
+	for (i = 0; i < p->target.count; i++) {
+		p->target.lun[i]->lun->type->close(p->target.lun[i]->lun);
+		free(p->target.lun[i]);
+	}
 	peer_close(&p->peer);
 	if (p->arena)
 		munmap(p->arena, p->arena_len);
@@ -163,9 +191,78 @@ void backend_kill(struct controller *c)
 	memset(p, 0, sizeof(*p));
 	b->alive = false;
 	b->gen++;
+}
+
+void backend_kill(struct controller *c)
+{
+	uint32_t i;
+
+	vanish(c);
+	c->back.coming = false;
 	for (i = 0; i < c->luns; i++)
 		if (c->lun[i].there)
 			controller_lun_gone(c, i);
+}
+
+static bool ring_open(struct controller *c, uint32_t gref, uint32_t port,
+		      bool resume)
+{
+	const struct path_ring ring = {.gref = gref,
+				       .port = port,
+				       .segs_max = c->segs_max,
+				       .journal = c->journal,
+				       .resume = resume};
+	const char *why;
+
+	if (path_open(&c->back.path, &ring, &why) < 0)
+		return false;
+	backend_wake(&c->back);
+	return true;
+}
+
+/* The successor begins; as often as it needs to get the ring mapped. */
+static void successor(void *ctx, uint32_t arg)
+{
+	struct controller *c = ctx;
+	struct backend *b = &c->back;
+	uint32_t i;
+
+	if (arg != b->gen || !b->coming)
+		return;
+	backend_start(c);
+	for (i = 0; i < c->luns; i++)
+		if (c->lun[i].there)
+			backend_lun_add(c, i, true);
+	for (i = 0; i < c->luns; i++)
+		if (c->lun[i].there && c->lun[i].going)
+			backend_lun_del(c, i);
+	for (i = 0; !ring_open(c, c->gref, c->port, true); i++)
+		if (i == 1000)
+			world_fail(c->w, "once",
+				   "controller %u: no successor can open the "
+				   "ring",
+				   c->index);
+	b->coming = false;
+	fetch_forget(c);
+	if (c->life == LIFE_CLOSING)
+		path_close(&b->path);
+}
+
+void backend_take_over(struct controller *c)
+{
+	struct backend *b = &c->back;
+
+	world_note(c->w, "dies", c->index, 0);
+	spy_responses(c);
+	load_interrupted(c);
+	vanish(c);
+	b->coming = true;
+	/* Where xenstore takes part, control keeps order: no gap for it. */
+	if (c->by_bus)
+		successor(c, b->gen);
+	else
+		world_at(c->w, rng_range(&c->w->rng, 10, 3000) * US, successor,
+			 c, b->gen);
 }
 
 void backend_luns_gone(struct controller *c)
@@ -181,14 +278,7 @@ void backend_luns_gone(struct controller *c)
 
 bool backend_open(struct controller *c, uint32_t gref, uint32_t port)
 {
-	const struct path_ring ring = {
-		.gref = gref, .port = port, .segs_max = c->segs_max};
-	const char *why;
-
-	if (path_open(&c->back.path, &ring, &why) < 0)
-		return false;
-	backend_wake(&c->back);
-	return true;
+	return ring_open(c, gref, port, false);
 }
 
 void backend_close(struct controller *c)
@@ -203,13 +293,15 @@ static void disk_woke(void *ctx)
 	backend_wake(ctx);
 }
 
-void backend_lun_add(struct controller *c, uint32_t i)
+void backend_lun_add(struct controller *c, uint32_t i, bool resumed)
 {
 	struct lun_state *l = &c->lun[i];
 	struct lun_cfg cfg = {
 		.storage = &storage_sim,
 		.fd = -1,
 		.state_fd = -1,
+		.keep_fd = dup(l->keep_fd),
+		.resumed = resumed,
 		.size = (uint64_t)l->disk.blocks * l->disk.block_size,
 		.block_size = l->disk.block_size,
 		.phys_size = 4096,
@@ -224,11 +316,13 @@ void backend_lun_add(struct controller *c, uint32_t i)
 	};
 	struct lun *lun;
 
+	if (!resumed && ftruncate(l->keep_fd, 0) < 0)
+		abort();
 	l->disk.woken = disk_woke;
 	l->disk.ctx = &c->back;
 	disk_next = &l->disk;
 	if (lun_emulated.open(&lun, &cfg, NULL) < 0 ||
-	    target_add(&c->back.path.target, &l->addr, lun) < 0)
+	    target_add(&c->back.path.target, &l->addr, lun, resumed) < 0)
 		abort();
 }
 

@@ -66,6 +66,11 @@ void fetch_step_end(void)
 	s--;
 }
 
+void fetch_forget(struct controller *c)
+{
+	memset(&looks[c->index][true], 0, sizeof(looks[0][0]));
+}
+
 /* Where P is on the ring of this step; false: elsewhere. */
 static bool on_ring(const void *p, uint32_t *offset)
 {
@@ -133,6 +138,8 @@ static void stores(const void *p)
 	static const uint32_t own[2][2] = {{0, 12}, {8, 4}};
 	uint32_t offset, slot, word;
 
+	if (s->who && s->by_back)
+		backend_stores(s->who);
 	if (!on_ring(p, &offset))
 		return;
 	if (s->by_back && s->who->back.path.peer.broken)

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "sim/liar.h"
 #include "sim/mem.h"
@@ -22,6 +24,9 @@ static void lun_new(struct controller *c, uint32_t i)
 	l->addr = (struct scsi_addr){.channel = 0,
 				     .id = (uint16_t)(i / 2),
 				     .lun = (uint16_t)(i % 2 * 5)};
+	l->keep_fd = memfd_create("keep", MFD_CLOEXEC);
+	if (l->keep_fd < 0)
+		abort();
 	disk_init(&l->disk, c->w, size, blocks);
 	model_init(&l->model, c->w, size, blocks);
 }
@@ -36,11 +41,13 @@ static const struct front_type *draw_type(struct world *w, uint32_t index)
 struct controller *controller_new(struct world *w, uint32_t index, uint32_t dom)
 {
 	static const uint32_t segs[] = {26, 26, 64, 128, 256};
-	struct controller *c = calloc(1, sizeof(*c));
+	struct controller *c =
+		aligned_alloc(64, (sizeof(*c) + 63) & ~(size_t)63);
 	uint32_t i;
 
 	if (!c)
 		abort();
+	memset(c, 0, sizeof(*c));
 	c->w = w;
 	c->index = index;
 	c->dom = dom;
@@ -69,6 +76,7 @@ void controller_free(struct controller *c)
 		backend_kill(c);
 	c->type->fini(c);
 	for (i = 0; i < c->luns; i++) {
+		close(c->lun[i].keep_fd);
 		disk_free(&c->lun[i].disk);
 		model_free(&c->lun[i].model);
 	}
@@ -94,7 +102,7 @@ void controller_lun_add(struct controller *c, uint32_t i)
 {
 	struct lun_state *l = &c->lun[i];
 
-	backend_lun_add(c, i);
+	backend_lun_add(c, i, false);
 	l->there = true;
 	l->going = false;
 	l->attentions = 1 + load_resets(c, l); /* those may still come */
@@ -426,6 +434,9 @@ static void live_on(void *ctx, uint32_t arg)
 		die(c, false);
 	if (world_fault(w, FAULT_POWER))
 		die(c, true);
+	if (c->life == LIFE_UP && c->back.alive &&
+	    world_fault(w, FAULT_TAKE_OVER))
+		backend_take_over(c);
 	if (!c->by_bus && world_fault(w, FAULT_KILL_FRONT))
 		leave(c, true, false);
 	if (!c->by_bus && world_fault(w, FAULT_SUSPEND))

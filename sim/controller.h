@@ -24,6 +24,7 @@
 struct lun_state {
 	bool there; /* attached at the backend */
 	bool going;
+	int keep_fd; /* what a successor must know of it */
 	struct scsi_addr addr;
 	struct disk disk;
 	struct model model;
@@ -95,6 +96,8 @@ struct controller {
 	uint32_t gen; /* of the connection */
 	struct spy spy;
 	struct backend back;
+	/* outlives the backend */
+	_Alignas(16) uint8_t journal[8192];
 	struct load load;
 	uint32_t luns;
 	struct lun_state lun[CONTROLLER_LUNS];

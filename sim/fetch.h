@@ -20,6 +20,10 @@ struct controller;
 void fetch_step(struct controller *c, bool back);
 void fetch_step_end(void);
 
+/* The backend of C is another process now: what the last one has read, it may
+ * read. */
+void fetch_forget(struct controller *c);
+
 /* Is this program built so? */
 bool fetch_built(void);
 

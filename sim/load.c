@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "scsi/again.h"
 #include "scsi/bytes.h"
 #include "sim/controller.h"
 #include "sim/mem.h"
@@ -699,6 +700,31 @@ void load_done(struct controller *c, struct op *o, const struct op_result *res)
 	if (!c->lies)
 		load_verify(c, o, res);
 	end(c, o, res->pinned);
+}
+
+/* Is O executed again, when it was being executed? */
+static bool again(const struct op *o)
+{
+	uint8_t cdb[16] = {0};
+
+	memcpy(cdb, o->cdb, o->cdb_len < 16 ? o->cdb_len : 16);
+	return scsi_again(0, cdb) != SCSI_AGAIN_NO;
+}
+
+void load_interrupted(struct controller *c)
+{
+	uint32_t i;
+
+	for (i = 0; i < OPS_MAX; i++) {
+		struct op *o = &c->load.op[i];
+
+		if (!o->used || o->kind == OP_RESET || again(o))
+			continue;
+		o->victim = true;
+		o->lun->attentions++;
+		o->lun->changes++;
+		o->lun->news = false;
+	}
 }
 
 void load_lost(struct controller *c)

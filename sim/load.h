@@ -90,6 +90,10 @@ void load_done(struct controller *c, struct op *o, const struct op_result *res);
 /* All that were sent end unanswered: the connection is gone. */
 void load_lost(struct controller *c);
 
+/* The backend has died, and another one has taken over: commands that must not
+ * be executed twice end unknown. */
+void load_interrupted(struct controller *c);
+
 /* RESETs of LUN that are under way. */
 uint32_t load_resets(const struct controller *c, const struct lun_state *lun);
 

@@ -37,6 +37,8 @@ static const struct {
 	[FAULT_FREEZE_BACK] = {"freeze-back", RATE_ONE / 128},
 	[FAULT_KILL_FRONT] = {"kill-front", RATE_ONE / 512},
 	[FAULT_KILL_BACK] = {"kill-back", RATE_ONE / 512},
+	[FAULT_TAKE_OVER] = {"take-over", RATE_ONE / 256},
+	[FAULT_DIE] = {"die", RATE_ONE / 32},
 	[FAULT_SUSPEND] = {"suspend", RATE_ONE / 512},
 	[FAULT_RECONNECT] = {"reconnect", RATE_ONE / 512},
 	[FAULT_LUNS] = {"luns", RATE_ONE / 256},

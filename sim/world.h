@@ -50,6 +50,8 @@ enum fault {
 	FAULT_FREEZE_BACK,
 	FAULT_KILL_FRONT,
 	FAULT_KILL_BACK,
+	FAULT_TAKE_OVER, /* the worker dies, another goes on */
+	FAULT_DIE,	 /* the same, before any store of an engine */
 	FAULT_SUSPEND,
 	FAULT_RECONNECT,
 	FAULT_LUNS, /* they come and go */

@@ -159,13 +159,13 @@ static void complete(struct path *p, struct slot *s)
 {
 	const struct scsi_task *t = &s->cmd.task;
 	struct scsi_back_result res = {.host = s->cmd.host};
+	struct target_lun *tl = s->tl;
 
 	if (s->lost) /* its data could not be had, or given */
 		res.host = WIRE_SCSI_HOST_ERROR;
-	if (s->tl) {
-		s->tl->inflight--;
-		s->tl = NULL;
-	}
+	s->tl = NULL;
+	if (tl)
+		tl->inflight--;
 	if (res.host == WIRE_SCSI_HOST_OK) {
 		res.status = t->status;
 		res.sense = t->sense;
@@ -178,6 +178,8 @@ static void complete(struct path *p, struct slot *s)
 	p->peer.stats.responses++;
 	p->peer.untold++;
 	scsi_back_complete(p->engine, s->tag, &res);
+	if (tl && tl->lun->told)
+		tl->lun->type->answered(tl->lun, &s->cmd);
 }
 
 static bool finish(struct path *p)

@@ -39,9 +39,9 @@ enum proto_type {
 	PROTO_SCSI_CLOSE,  /* control: controller: finish what is in flight,
 			      unmap, unbind; its LUNs stay */
 	PROTO_LUN_ADD,	   /* control: controller, addr, u.lun; fds[0] storage
-			      (absent for "null"), fds[1] state file, fds[2]
-			      what a successor must know of it (a file in
-			      memory); of kind "sg": the sg node (O_PATH), and
+			      (absent for "null"), fds[1] state file, with
+			      PROTO_LUN_KEEP the last one what a successor must
+			      know of it (a file in memory); of kind "sg": the sg node (O_PATH), and
 			      a descriptor to be kept open (may be absent) */
 	PROTO_LUN_DEL,	   /* control: controller, addr */
 	PROTO_LUN_MEDIUM,  /* control: controller, addr, u.lun: another medium
@@ -101,6 +101,7 @@ struct proto_ring {
 #define PROTO_LUN_ROTATIONAL (1u << 4)
 #define PROTO_LUN_SHARED     (1u << 5) /* other guests use it too */
 #define PROTO_LUN_FORCE	     (1u << 7) /* MEDIUM: whatever the guest wants */
+#define PROTO_LUN_KEEP	     (1u << 8) /* the last descriptor is for lun/keep */
 #define PROTO_LUN_RESUME                                                       \
 	(1u << 6) /* a dead worker had it: initiators must
 					  not notice */

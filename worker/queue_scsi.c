@@ -95,6 +95,7 @@ static struct lun_cfg cfg_of(const struct proto_lun *p, int fd, int state_fd)
 		.storage_args = p->args,
 		.fd = fd,
 		.state_fd = state_fd,
+		.keep_fd = -1,
 		.size = p->size,
 		.block_size = p->block_size,
 		.phys_size = p->phys_size,
@@ -131,7 +132,7 @@ static int check_storage(const struct lun_type *type, const struct lun_cfg *cfg,
 }
 
 static int lun_open(struct scsi_queue *s, const struct proto_lun *p, int fd,
-		    int state_fd, uint64_t fence, struct lun **out,
+		    int state_fd, int keep_fd, uint64_t fence, struct lun **out,
 		    const char **why)
 {
 	const struct lun_type *type = lun_find(p->kind);
@@ -140,6 +141,7 @@ static int lun_open(struct scsi_queue *s, const struct proto_lun *p, int fd,
 
 	if (rc < 0)
 		return rc;
+	cfg.keep_fd = keep_fd;
 	cfg.fence = fence;
 	*why = type->stored ? "its storage or state file cannot be used"
 			    : "its sg node cannot be used";
@@ -153,19 +155,22 @@ static void lun_add(struct scsi_queue *s, struct mail *m)
 	bool has_fd = strcmp(p->storage, storage_null.name) != 0;
 	const char *why = "its address is taken";
 	struct lun *lun;
-	int at = 0, fd, state_fd, rc = -EEXIST;
+	int at = 0, nfds = m->nfds, keep_fd = -1, fd, state_fd, rc = -EEXIST;
 
 	if (target_find(&s->path.target, &addr))
 		goto out;
-	fd = has_fd && m->nfds > 0 ? m->fds[at++] : -1;
-	state_fd = at < m->nfds ? m->fds[at] : -1;
-	rc = lun_open(s, p, fd, state_fd, queue_fence(&s->queue, &m->msg.addr),
-		      &lun, &why);
+	if ((p->flags & PROTO_LUN_KEEP) && nfds > 0)
+		keep_fd = m->fds[--nfds];
+	fd = has_fd && nfds > 0 ? m->fds[at++] : -1;
+	state_fd = at < nfds ? m->fds[at] : -1;
+	rc = lun_open(s, p, fd, state_fd, keep_fd,
+		      queue_fence(&s->queue, &m->msg.addr), &lun, &why);
 	if (rc < 0)
 		goto out;
 	m->nfds = 0; /* the LUN's now */
 	why = "no more LUNs fit on this controller";
-	rc = target_add(&s->path.target, &addr, lun);
+	rc = target_add(&s->path.target, &addr, lun,
+			p->flags & PROTO_LUN_RESUME);
 	if (rc < 0)
 		lun->type->close(lun);
 	else

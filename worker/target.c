@@ -61,7 +61,8 @@ static void list_changed(const struct target *t, const struct scsi_addr *addr)
 			t->lun[i]->lun->type->luns_changed(t->lun[i]->lun);
 }
 
-int target_add(struct target *t, const struct scsi_addr *addr, struct lun *lun)
+int target_add(struct target *t, const struct scsi_addr *addr, struct lun *lun,
+	       bool resumed)
 {
 	uint32_t at = lower_bound(t, addr);
 	struct target_lun *tl;
@@ -79,7 +80,8 @@ int target_add(struct target *t, const struct scsi_addr *addr, struct lun *lun)
 		(t->count - at) * sizeof(t->lun[0]));
 	t->lun[at] = tl;
 	t->count++;
-	list_changed(t, addr);
+	if (!resumed)
+		list_changed(t, addr);
 	return 0;
 }
 

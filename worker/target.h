@@ -35,10 +35,12 @@ struct target_lun *target_find(const struct target *t,
 
 /*
  * Put LUN, now the target's, at ADDR; the others of that target learn that
- * their list has changed. -EEXIST, -ENOSPC or -ENOMEM; then it stays the
+ * their list has changed, unless it was there before and a dead process had it
+ * (RESUMED). -EEXIST, -ENOSPC or -ENOMEM; then it stays the
  * caller's.
  */
-int target_add(struct target *t, const struct scsi_addr *addr, struct lun *lun);
+int target_add(struct target *t, const struct scsi_addr *addr, struct lun *lun,
+	       bool resumed);
 
 /* Close and forget TL, of which nothing is in flight. */
 void target_remove(struct target *t, struct target_lun *tl);

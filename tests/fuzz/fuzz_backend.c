@@ -210,6 +210,7 @@ static void lun_add(uint32_t i)
 		.storage = &memory,
 		.fd = -1,
 		.state_fd = -1,
+		.keep_fd = -1,
 		.size = BYTES,
 		.block_size = i == 1 ? 4096 : 512,
 		.phys_size = 4096,
@@ -224,7 +225,7 @@ static void lun_add(uint32_t i)
 	struct lun *lun;
 
 	FUZZ_CHECK(lun_emulated.open(&lun, &cfg, NULL) == 0);
-	if (target_add(&w.path.target, &at, lun) < 0)
+	if (target_add(&w.path.target, &at, lun, false) < 0)
 		lun->type->close(lun);
 }
 
