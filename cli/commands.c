@@ -332,6 +332,18 @@ const struct command commands[] = {
 		.run = status_show,
 	},
 	{
+		.name = "upgrade",
+		.args = "",
+		.summary = "put the installed xenpvd in the place of what runs",
+		.details = "xenpvd starts itself again; each worker finishes "
+			   "what it has begun, and a new\n"
+			   "one goes on. Guests keep their devices.\n",
+		.args_min = 0,
+		.args_max = 0,
+		.option = no_options,
+		.run = upgrade_run,
+	},
+	{
 		.name = "conform",
 		.args = "vscsi-backend [CONTROLLER] | vscsi-frontend GUEST "
 			"[CONTROLLER] | blk-backend [DISK]",

@@ -114,6 +114,7 @@ int scsi_devices(const struct command *command, const struct cli_args *args);
 int scsi_list(const struct command *command, const struct cli_args *args);
 int guest_command(const struct command *command, const struct cli_args *args);
 int status_show(const struct command *command, const struct cli_args *args);
+int upgrade_run(const struct command *command, const struct cli_args *args);
 int conform_command_run(const struct command *command,
 			const struct cli_args *args);
 int help_show(const struct command *command, const struct cli_args *args);

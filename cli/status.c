@@ -14,8 +14,8 @@
 static const struct table_column columns[] = {
 	{"Guest", 0},	{"ID", 1},	{"Worker", 1},	  {"Memory", 1},
 	{"Sandbox", 0}, {"Device", 0},	{"LUNs", 1},	  {"Requests", 1},
-	{"Read", 1},	{"Written", 1}, {"In flight", 1}, {"State", 0},
-	{NULL, 0},
+	{"Read", 1},	{"Written", 1}, {"In flight", 1}, {"Restarts", 1},
+	{"State", 0},	{NULL, 0},
 };
 
 static void add_number(struct table *table, const json_t *value)
@@ -48,6 +48,17 @@ static void add_name(struct table *table, const json_t *device)
 	table_add(table, name && *name ? name : text);
 }
 
+static const char *state_of(const json_t *device, uint32_t state)
+{
+	if (json_is_true(json_object_get(device, "broken")))
+		return "broken by the guest";
+	if (json_is_true(json_object_get(device, "quarantined")))
+		return "quarantined";
+	if (json_is_true(json_object_get(device, "down")))
+		return "waiting for a worker";
+	return ts_state_name(state);
+}
+
 static void add_device(struct table *table, const json_t *guest,
 		       const json_t *device)
 {
@@ -72,10 +83,8 @@ static void add_device(struct table *table, const json_t *guest,
 	add_bytes(table, json_object_get(stats, "read_bytes"));
 	add_bytes(table, json_object_get(stats, "write_bytes"));
 	add_number(table, json_object_get(stats, "inflight"));
-	table_add(table,
-		  json_is_true(json_object_get(device, "broken"))
-			  ? "broken by the guest"
-			  : ts_state_name((uint32_t)json_integer_value(state)));
+	add_number(table, json_object_get(guest, "restarts"));
+	table_add(table, state_of(device, (uint32_t)json_integer_value(state)));
 	json_decref(luns);
 }
 

@@ -65,11 +65,19 @@ void claim_take(struct claim_list *list, struct claim *claim,
 		const struct guest *guest, const char *place,
 		const struct pdev *pdev, const struct pdev_props *props)
 {
+	claim_hold(list, claim, guest, place, props->id, props->naa,
+		   may_share(pdev));
+}
+
+void claim_hold(struct claim_list *list, struct claim *claim,
+		const struct guest *guest, const char *place, const char *id,
+		uint64_t naa, bool shared)
+{
 	claim->guest = guest;
 	snprintf(claim->place, sizeof(claim->place), "%s", place);
-	strcpy(claim->id, props->id);
-	claim->naa = props->naa;
-	claim->shared = may_share(pdev);
+	snprintf(claim->id, sizeof(claim->id), "%s", id);
+	claim->naa = naa;
+	claim->shared = shared;
 	claim->held = true;
 	LIST_INSERT_HEAD(list, claim, entry);
 }

@@ -58,6 +58,11 @@ void claim_take(struct claim_list *list, struct claim *claim,
 		const struct guest *guest, const char *place,
 		const struct pdev *pdev, const struct pdev_props *props);
 
+/* claim_hold - the same for what an earlier xenpvd has taken. */
+void claim_hold(struct claim_list *list, struct claim *claim,
+		const struct guest *guest, const char *place, const char *id,
+		uint64_t naa, bool shared);
+
 /* claim_drop - hold it no more; nothing if it was not held. */
 void claim_drop(struct claim *claim);
 

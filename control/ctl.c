@@ -91,22 +91,33 @@ static json_t *stats_json(const struct proto_stats *s)
 static json_t *device_json(const struct device *dev)
 {
 	json_t *json = json_pack(
-		"{ss si si si sb sb so}", "type", dev->class->word, "id",
-		(int)dev->id, "state", (int)dev->facts.own, "frontend",
+		"{ss si si si sb sb sb sb ss so}", "type", dev->class->word,
+		"id", (int)dev->id, "state", (int)dev->facts.own, "frontend",
 		(int)dev->facts.front, "connected", dev->facts.connected,
-		"broken", dev->broken, "stats", stats_json(&dev->stats));
+		"down", device_is_down(dev), "broken", dev->broken,
+		"quarantined", dev->quarantined, "reason", dev->reason, "stats",
+		stats_json(&dev->stats));
 
 	dev->class->describe(dev, json);
 	return json;
 }
 
-static json_t *guest_json(const struct guest *guest, json_t *devices)
+static json_t *guest_json(const struct guest *guest)
 {
-	json_t *json = json_pack("{si ss ss si so}", "domid", (int)guest->domid,
-				 "name", guest->name, "uuid", guest->uuid,
-				 "worker", (int)guest->pid, "devices", devices);
+	json_t *devices = json_array(), *json;
+	const struct device *dev;
 	struct proc proc;
 
+	TAILQ_FOREACH(dev, &guest->devices, entry)
+	json_array_append_new(devices, device_json(dev));
+	json = json_pack("{si ss ss si sb sb si sI sI sI so}", "domid",
+			 (int)guest->domid, "name", guest->name, "uuid",
+			 guest->uuid, "worker", (int)guest->pid, "earlier",
+			 guest->adopted, "down", guest_is_down(guest),
+			 "restarts", (int)guest->restarts, "gap_us",
+			 (json_int_t)guest->gap_us, "gap_max_us",
+			 (json_int_t)guest->gap_max_us, "restored_us",
+			 (json_int_t)guest->restored_us, "devices", devices);
 	if (!guest->pid || proc_read(guest->pid, &proc))
 		return json;
 	json_object_set_new(json, "memory",
@@ -119,20 +130,15 @@ static json_t *guest_json(const struct guest *guest, json_t *devices)
 
 static json_t *status_json(const struct daemon *daemon)
 {
-	json_t *guests = json_array(), *devices;
+	json_t *guests = json_array();
 	struct guest *guest;
-	struct device *dev;
 
 	TAILQ_FOREACH(guest, &daemon->guests, entry)
-	{
-		devices = json_array();
-		TAILQ_FOREACH(dev, &guest->devices, entry)
-		json_array_append_new(devices, device_json(dev));
-		json_array_append_new(guests, guest_json(guest, devices));
-	}
-	return json_pack("{sb ss si sb so}", "ok", 1, "version", XENPV_VERSION,
-			 "pid", (int)getpid(), "stopping", daemon->stopping,
-			 "guests", guests);
+	json_array_append_new(guests, guest_json(guest));
+	return json_pack("{sb ss si sI sb sb so}", "ok", 1, "version",
+			 XENPV_VERSION, "pid", (int)getpid(), "started_us",
+			 (json_int_t)daemon->started_us, "ready", daemon->ready,
+			 "stopping", daemon->stopping, "guests", guests);
 }
 
 /* ------------------------------------------------------------- a client */
@@ -212,6 +218,17 @@ static bool client_status(struct client *c)
 	return client_flush(c);
 }
 
+static bool client_upgrade(struct client *c)
+{
+	struct daemon *daemon = c->ctl->daemon;
+	bool ok = client_answer(c, json_pack("{sb sI}", "ok", 1, "started_us",
+					     (json_int_t)daemon->started_us));
+
+	if (ok)
+		daemon_upgrade(daemon);
+	return ok;
+}
+
 static bool client_request(struct client *c, const char *line, size_t len)
 {
 	json_t *json = json_loadb(line, len, 0, NULL);
@@ -229,6 +246,8 @@ static bool client_request(struct client *c, const char *line, size_t len)
 						(int)getpid()));
 	else if (!strcmp(cmd, "status"))
 		ok = client_status(c);
+	else if (!strcmp(cmd, "upgrade"))
+		ok = client_upgrade(c);
 	else
 		ok = client_answer(c, json_pack("{sb ss}", "ok", 0, "error",
 						"unknown command"));

@@ -4,17 +4,27 @@
  * each, one answer a line. Only root may connect (mode 0600).
  *
  *     {"cmd":"ping"}     {"ok":true,"version":"0.1.0","pid":812}
- *     {"cmd":"status"}   {"ok":true,"version":...,"pid":...,"guests":[
+ *     {"cmd":"status"}   {"ok":true,"version":...,"pid":...,"started_us":...,
+ *                         "ready":true,"guests":[
  *                          {"domid":5,"name":"web","uuid":"...","worker":813,
+ *                           "earlier":false,"down":false,"restarts":2,
+ *                           "gap_us":8120,"gap_max_us":9800,"restored_us":...,
  *                           "devices":[
  *                             {"type":"scsi","id":0,"state":4,"frontend":4,
- *                              "connected":true,"broken":false,
+ *                              "connected":true,"down":false,"broken":false,
+ *                              "quarantined":false,"reason":"",
  *                              "stats":{"requests":12,...},
  *                              "luns":[{"dev":0,"vdev":"0:0:0:0","state":4,
  *                                       "pdev":"/dev/sdb","size":1048576,
  *                                       "serving":true,"error":""}]}]}]}
+ *     {"cmd":"upgrade"}  {"ok":true,"started_us":...}, and the installed program
+ *                         takes our place
  *     anything else      {"ok":false,"error":"..."}
  *
+ * "worker" 0: there is none; "earlier": another xenpvd has started it;
+ * "restarts": workers that died; "gap_us": how long the guest was not served the
+ * last time; "restored_us": since when it is again; "down": it is not.
+ * "started_us" and "restored_us" are of CLOCK_REALTIME.
  * "state" and "frontend" are XenbusState numbers. Counters are asked of the
  * workers for each answer; those of a worker that does not answer within
  * CTL_STATS_MS are the last ones known. New members may be added to answers.

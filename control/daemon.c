@@ -26,6 +26,8 @@
 #include "control/ctl.h"
 #include "control/device.h"
 #include "control/hotplug.h"
+#include "control/rundir.h"
+#include "control/spawner.h"
 #include "control/toolstack.h"
 #include "core/xs.h"
 
@@ -388,7 +390,7 @@ static int on_stop_timer(sd_event_source *s, uint64_t usec, void *ctx)
 	return 0;
 }
 
-void daemon_stop(struct daemon *daemon)
+void daemon_close(struct daemon *daemon)
 {
 	struct guest *guest, *next;
 	struct device *dev;
@@ -397,7 +399,7 @@ void daemon_stop(struct daemon *daemon)
 		return;
 	daemon->stopping = true;
 	(void)sd_notify(0, "STOPPING=1");
-	log_line(LOG_INFO, NULL, "stopping");
+	log_line(LOG_INFO, NULL, "closing all devices");
 	if (sd_event_add_time_relative(
 		    daemon->event, &daemon->stop_timer, CLOCK_MONOTONIC,
 		    DAEMON_STOP_S * USEC_PER_S, 0, on_stop_timer, daemon) < 0)
@@ -411,13 +413,33 @@ void daemon_stop(struct daemon *daemon)
 	daemon_progress(daemon);
 }
 
-static int on_signal(sd_event_source *s, const struct signalfd_siginfo *si,
-		     void *ctx)
+static int on_close(sd_event_source *s, const struct signalfd_siginfo *si,
+		    void *ctx)
 {
 	(void)s;
 	(void)si;
-	daemon_stop(ctx);
+	daemon_close(ctx);
 	return 0;
+}
+
+/* Nothing else is to be done: what there is goes on without us. */
+static int on_leave(sd_event_source *s, const struct signalfd_siginfo *si,
+		    void *ctx)
+{
+	struct daemon *daemon = ctx;
+
+	(void)s;
+	(void)si;
+	(void)sd_notify(0, "STOPPING=1");
+	log_line(LOG_INFO, NULL, "leaving; workers go on serving");
+	return sd_event_exit(daemon->event, 0);
+}
+
+void daemon_upgrade(struct daemon *daemon)
+{
+	daemon->upgrading = true;
+	log_line(LOG_INFO, NULL, "starting %s again", daemon->cfg.argv[0]);
+	(void)sd_event_exit(daemon->event, 0);
 }
 
 static void on_lost(struct store *st, int err, void *ctx)
@@ -430,7 +452,70 @@ static void on_lost(struct store *st, int err, void *ctx)
 		 "the connection to xenstore is lost: %s; check xenstored",
 		 strerror(-err));
 	daemon->result = err;
+	daemon->host_gone = !strcmp(site_name(daemon->cfg.site), "local");
 	(void)sd_event_exit(daemon->event, 0);
+}
+
+/* ------------------------------------------------- an earlier xenpvd's */
+
+void daemon_renew(struct daemon *daemon)
+{
+	struct guest *guest, *old = NULL;
+
+	if (!daemon->cfg.renew || !spawn_is_ready(daemon))
+		return;
+	TAILQ_FOREACH(guest, &daemon->guests, entry)
+	{
+		if (guest->ending || guest_is_down(guest))
+			return;
+		if (guest->adopted && guest->usable)
+			old = guest;
+	}
+	if (old)
+		guest_renew(old);
+}
+
+/* A directory in the run directory, and what its guest has now for a uuid. */
+struct remains {
+	struct daemon *daemon;
+	uint32_t domid;
+	char uuid[GUEST_UUID_MAX];
+};
+
+static void on_remains(struct store *st, const struct store_reply *rsp,
+		       void *ctx)
+{
+	struct remains *it = ctx;
+	struct daemon *daemon = it->daemon;
+	const char *uuid = rsp->err ? "" : rsp->value;
+
+	(void)st;
+	if (rsp->err && rsp->err != -ENOENT)
+		goto out;
+	if (strrchr(uuid, '/'))
+		uuid = strrchr(uuid, '/') + 1;
+	/* It goes on by itself, when it knows its name. */
+	if (strcmp(uuid, it->uuid) || (!*uuid && rsp->err == -ENOENT))
+		guest_end(daemon, it->domid, it->uuid);
+	else
+		(void)guest_get(daemon, it->domid);
+out:
+	free(it);
+}
+
+static void look_at_remains(void *ctx, uint32_t domid, const char *uuid)
+{
+	struct remains *it = calloc(1, sizeof(*it));
+	char path[64];
+
+	if (!it)
+		return;
+	it->daemon = ctx;
+	it->domid = domid;
+	snprintf(it->uuid, sizeof(it->uuid), "%s", uuid);
+	snprintf(path, sizeof(path), "/local/domain/%" PRIu32 "/vm", domid);
+	if (store_read(it->daemon->store, 0, path, on_remains, it))
+		free(it);
 }
 
 /* ------------------------------------------------------------- its start */
@@ -504,6 +589,8 @@ static int make_dirs(const struct daemon_cfg *cfg)
 	snprintf(path, sizeof(path), "%s/state", cfg->state_dir);
 	rc = make_dir(cfg->run_dir, 0755);
 	if (!rc)
+		rc = rundir_init(cfg->run_dir);
+	if (!rc)
 		rc = make_dir(cfg->state_dir, 0700);
 	if (!rc)
 		rc = make_dir(path, 0700);
@@ -527,9 +614,8 @@ static bool is_running(const struct daemon_cfg *cfg)
 }
 
 /*
- * One xenpvd on a machine: two would both answer the same guests. The workers
- * hold the lock, too: those of an xenpvd that has crashed finish what they
- * have in flight, and until then their rings may not be touched.
+ * One xenpvd on a machine: two would both answer the same guests. The lock is
+ * its alone: workers live longer.
  */
 static int take_lock(struct daemon *daemon)
 {
@@ -555,15 +641,13 @@ static int take_lock(struct daemon *daemon)
 			return rc;
 		}
 		if (!i)
-			log_line(
-				LOG_WARNING, NULL,
-				"waiting for the workers of an earlier xenpvd to end");
+			log_line(LOG_WARNING, NULL,
+				 "waiting for an earlier xenpvd to end");
 		nanosleep(&pause, NULL);
 	}
-	log_line(
-		LOG_ERR, NULL,
-		"%s is locked by a worker that does not end; find it with fuser %s",
-		path, path);
+	log_line(LOG_ERR, NULL,
+		 "%s is locked by what does not end; find it with fuser %s",
+		 path, path);
 	return rc;
 }
 
@@ -598,16 +682,15 @@ static int start_loop(struct daemon *daemon)
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGTERM);
 	sigaddset(&mask, SIGINT);
-	sigaddset(&mask, SIGCHLD);
 	if (sigprocmask(SIG_BLOCK, &mask, NULL))
 		return -errno;
 	rc = sd_event_new(&daemon->event);
 	if (rc < 0)
 		return rc;
-	rc = sd_event_add_signal(daemon->event, NULL, SIGTERM, on_signal,
+	rc = sd_event_add_signal(daemon->event, NULL, SIGTERM, on_leave,
 				 daemon);
 	if (rc >= 0)
-		rc = sd_event_add_signal(daemon->event, NULL, SIGINT, on_signal,
+		rc = sd_event_add_signal(daemon->event, NULL, SIGINT, on_close,
 					 daemon);
 	if (rc >= 0)
 		rc = sd_event_add_io(daemon->event, &daemon->store_io,
@@ -615,6 +698,9 @@ static int start_loop(struct daemon *daemon)
 				     daemon);
 	if (rc >= 0)
 		rc = sd_event_source_set_prepare(daemon->store_io, before_poll);
+	/* Asked before anything else, and so answered. */
+	if (rc >= 0)
+		rundir_guests(daemon->cfg.run_dir, look_at_remains, daemon);
 	for (size_t i = 0; device_classes[i] && rc >= 0; i++)
 		rc = store_watch(daemon->store, device_classes[i]->dir, -1,
 				 on_backend, daemon, NULL);
@@ -635,12 +721,29 @@ static void start_hotplug(struct daemon *daemon)
 			strerror(-rc));
 }
 
+/* In the same process, for whoever watches it; returns if that fails. */
+static int start_again(const struct daemon_cfg *cfg)
+{
+	int rc;
+
+	(void)setenv(DAEMON_RENEW, "1", 1);
+	execvp(cfg->argv[0], cfg->argv);
+	rc = -errno;
+	log_line(LOG_ERR, NULL, "cannot start %s: %s; start it again",
+		 cfg->argv[0], strerror(errno));
+	return rc;
+}
+
 int daemon_run(const struct daemon_cfg *cfg)
 {
 	struct daemon daemon = {.cfg = *cfg, .lock = -1};
+	struct timespec now;
 	struct guest *guest;
 	int rc;
 
+	clock_gettime(CLOCK_REALTIME, &now);
+	daemon.started_us = (uint64_t)now.tv_sec * USEC_PER_S +
+			    (uint64_t)now.tv_nsec / 1000;
 	TAILQ_INIT(&daemon.guests);
 	LIST_INIT(&daemon.claims);
 	raise_limits();
@@ -663,8 +766,10 @@ int daemon_run(const struct daemon_cfg *cfg)
 		rc = arrivals_new(&daemon.arrivals, &daemon);
 	if (!rc)
 		start_hotplug(&daemon);
-	if (!rc)
+	if (!rc) {
+		spawn_ready(&daemon);
 		rc = sd_event_loop(daemon.event);
+	}
 	if (rc)
 		log_line(LOG_ERR, NULL, "cannot run: %s", strerror(-rc));
 	else
@@ -682,11 +787,14 @@ out:
 	daemon.arrivals = NULL;
 	while ((guest = TAILQ_FIRST(&daemon.guests)))
 		guest_free(guest);
+	spawn_end(&daemon);
 	sd_event_source_disable_unref(daemon.stop_timer);
 	sd_event_unref(daemon.event);
 	if (daemon.lock >= 0)
 		close(daemon.lock);
-	if (!rc)
+	if (!rc && daemon.upgrading)
+		rc = start_again(cfg);
+	else if (!rc)
 		log_line(LOG_INFO, NULL, "stopped");
 	return rc;
 }

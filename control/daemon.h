@@ -11,10 +11,14 @@
  * xenstore holds the truth: everything here is made from it, and can be made
  * again. Everything runs in one event loop; nothing in it waits.
  *
- * Orderly stop: every ring is closed when its commands have been answered, and
- * the backend goes to Closing and Closed, so that guests see the device go
- * away instead of waiting for ever. The nodes stay; a device has to be attached
- * again after the next start.
+ * Workers and guests do not need us while nothing changes. SIGTERM ends us, or
+ * something else does; workers go on serving, and the next xenpvd finds them
+ * (guest.h). Also when a worker dies in between: journals are enough.
+ *
+ * SIGINT closes everything: every ring is closed when its commands have been
+ * answered, and the backend goes to Closing and Closed, so that guests see the
+ * device go away instead of waiting for ever. The nodes stay; a device has to be
+ * attached again after the next start.
  */
 #ifndef CONTROL_DAEMON_H
 #define CONTROL_DAEMON_H
@@ -35,12 +39,16 @@
 #define DAEMON_STOP_S  15
 #define DAEMON_FORCE_S 5
 
-/* At the start workers of an earlier xenpvd have this long to end. */
-#define DAEMON_WAIT_S 70
+/* At the start another xenpvd has this long to end. */
+#define DAEMON_WAIT_S 10
+
+/* In the environment: workers that are found are to be replaced. */
+#define DAEMON_RENEW "XENPVD_RENEW"
 
 struct arrivals;
 struct ctl;
 struct hotplug;
+struct standby;
 
 struct daemon_cfg {
 	const struct site *site;
@@ -51,7 +59,9 @@ struct daemon_cfg {
 	/* Those of the site, if not otherwise said. */
 	const char *run_dir, *state_dir, *xenstore;
 	int log_level;
-	bool no_sandbox; /* of the workers */
+	bool no_sandbox;   /* of the workers */
+	bool renew;	   /* replace the workers that an earlier one left */
+	char *const *argv; /* to start this program again */
 };
 
 struct daemon {
@@ -65,9 +75,13 @@ struct daemon {
 	struct ctl *ctl;
 	struct arrivals *arrivals;
 	struct hotplug *hotplug; /* NULL: the kernel tells nothing */
+	struct standby *standby; /* control/spawner.h */
 	int lock;		 /* held as long as we run */
+	uint64_t started_us;	 /* CLOCK_REALTIME */
 	bool ready;		 /* the first scan has ended */
 	bool stopping, forcing;
+	bool host_gone;	       /* with all its guests */
+	bool upgrading;	       /* to be started again when the loop has ended */
 	unsigned int scanning; /* of a backend directory: lists to come */
 	bool scan_again;
 	unsigned int
@@ -78,8 +92,16 @@ struct daemon {
 /* daemon_run - from start to end. 0, or a negative errno that was logged. */
 int daemon_run(const struct daemon_cfg *cfg);
 
-/* daemon_stop - begin an orderly stop; may be called again. */
-void daemon_stop(struct daemon *daemon);
+/* daemon_close - begin to close all devices, and end; may be called again. */
+void daemon_close(struct daemon *daemon);
+
+/* daemon_upgrade - start the installed program in our place; it replaces the
+ * workers by those that are installed. */
+void daemon_upgrade(struct daemon *daemon);
+
+/* daemon_renew - replace one more worker of an earlier xenpvd, if that is wanted,
+ * all is served, and a standby is ready. */
+void daemon_renew(struct daemon *daemon);
 
 /* daemon_clean - remove the backend directories of a guest that is gone. */
 void daemon_clean(struct daemon *daemon, uint32_t domid);

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "control/ctl.h"
 #include "control/daemon.h"
@@ -56,19 +57,23 @@ static int read_facts(struct device *dev)
 	 * the device is closed. */
 	facts->front = dev->front ? dev->front_state : UINT32_MAX;
 	facts->front_gone = dev->guest->gone || (dev->front && !dev->front->n);
-	/* It comes back after its device was closed: begin anew. */
+	/* It comes back after its device was closed: begin anew; what workers
+	 * die of waits for the toolstack to do so. */
 	if (facts->failed && facts->front == WIRE_BUS_INITIALISING &&
-	    (facts->own == WIRE_BUS_CLOSED ||
+	    ((facts->own == WIRE_BUS_CLOSED && !dev->quarantined) ||
 	     facts->own == WIRE_BUS_INITIALISING))
-		facts->failed = dev->died = dev->broken = false;
+		facts->failed = dev->broken = dev->quarantined = false;
 	if (!dev->front) {
 		dev->front = tree_new();
 		if (!dev->front)
 			return -ENOMEM;
 	}
+	if (!facts->failed)
+		dev->reason[0] = '\0';
 	ring = dev->class->ring(dev->front);
 	facts->ring_changed =
 		ring_id_changed(&dev->rings, facts->connected, &ring);
+	dev->known = true;
 	return dev->class->read(dev);
 }
 
@@ -117,6 +122,16 @@ static void drop_trees(struct device *dev)
 	dev->own_text = NULL;
 }
 
+/* Their journals stay. */
+static void close_rings(struct device *dev)
+{
+	for (unsigned int i = 0; i < dev->nrings; i++) {
+		if (dev->ring[i].journal >= 0)
+			close(dev->ring[i].journal);
+		free(dev->ring[i].open);
+	}
+}
+
 static void destroy(struct device *dev)
 {
 	struct guest *guest = dev->guest;
@@ -127,7 +142,9 @@ static void destroy(struct device *dev)
 		store_unwatch(guest->daemon->store, dev->watch);
 	sd_event_source_disable_unref(dev->start);
 	drop_trees(dev);
+	device_drop_items(dev);
 	dev->class->clean(dev);
+	close_rings(dev);
 	free(dev);
 }
 
@@ -253,25 +270,37 @@ static void on_own_state(struct store *st, const struct store_reply *rsp,
 		(void)snapshot_failed(dev, rc, "backend");
 }
 
+static void begin_reading(struct device *dev)
+{
+	char path[64];
+	int rc;
+
+	device_path(dev, WIRE_BUS_STATE, path, sizeof(path));
+	rc = store_read(dev->guest->daemon->store, 0, path, on_own_state, dev);
+	if (rc)
+		(void)snapshot_failed(dev, rc, "backend");
+}
+
 static int on_start(sd_event_source *s, uint64_t usec, void *ctx)
 {
 	struct device *dev = ctx;
-	char path[64];
-	int rc;
 
 	(void)s;
 	(void)usec;
 	dev->start = sd_event_source_disable_unref(dev->start);
+	/* It is being restored; the round comes after that. */
+	if (dev->busy) {
+		dev->dirty = true;
+		return 0;
+	}
 	/* Kicked again when they are known. */
 	if (!dev->guest->known && !dev->guest->gone)
 		return 0;
 	dev->busy = true;
 	dev->dirty = false;
+	dev->rc = 0;
 	dev->started_us = now_us();
-	device_path(dev, WIRE_BUS_STATE, path, sizeof(path));
-	rc = store_read(dev->guest->daemon->store, 0, path, on_own_state, dev);
-	if (rc)
-		(void)snapshot_failed(dev, rc, "backend");
+	device_look(dev, begin_reading);
 	return 0;
 }
 
@@ -357,23 +386,9 @@ void device_broken(struct device *dev, const char *text)
 		"the guest broke the ring's rules: %s; the device is closed",
 		text);
 	dev->broken = true;
+	snprintf(dev->reason, sizeof(dev->reason),
+		 "the guest broke the ring's rules; see xenpvd's log");
 	dev->facts.failed = true;
-	device_kick(dev);
-}
-
-void device_worker_died(struct device *dev)
-{
-	struct log_where where = device_where(dev);
-
-	if (dev->facts.connected) {
-		log_line(
-			LOG_ERR, &where,
-			"the device is closed because its worker died; attach it again");
-		dev->died = true;
-		dev->facts.failed = true;
-		dev->facts.connected = false;
-	}
-	dev->class->forgotten(dev);
 	device_kick(dev);
 }
 
@@ -424,7 +439,7 @@ void device_ask_stats(struct device *dev, uint16_t queue)
 
 void device_stats(struct device *dev)
 {
-	if (!dev->facts.connected || dev->stats_asked || !dev->guest->usable)
+	if (!dev->attached || dev->stats_asked || !dev->guest->usable)
 		return;
 	memset(&dev->stats_sum, 0, sizeof(dev->stats_sum));
 	dev->class->stats(dev);

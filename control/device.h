@@ -24,6 +24,16 @@
  * the guest's end is read as numbers and known words, and not more of it than
  * the class's limits.
  *
+ * A device whose rings are connected stays so when its worker dies, or we do: what
+ * they are is in their journals (worker/journal_file.h, in control/rundir.h). It
+ * is down then, until they have been given to a worker again; that needs no
+ * xenstore, and is done before anything else is decided.
+ *
+ *     connected --worker dies--> down --device_restore()--> connected
+ *                                  | its worker dies again and again at it,
+ *                                  | or its storage does not come back
+ *                                  +--> closed, with the reason
+ *
  * What differs between kinds of devices is a struct device_class; all of them
  * are in device_classes[], and nobody else knows how many there are.
  */
@@ -55,6 +65,13 @@
 #define GUEST_ROUNDS  512u
 #define GUEST_PACE_US 10000u
 
+/* Rings of one device. */
+#define DEVICE_RINGS_MAX 16
+
+/* A device that is down has this long to come back: what it is on may be away,
+ * or held by a worker that is still dying. */
+#define DEVICE_RESTORE_S 30
+
 struct device_writes; /* control/device_round.h */
 
 struct device_class {
@@ -75,6 +92,16 @@ struct device_class {
 	/* Carry out dev->step, which is none of disconnect and remove, and come
 	 * to device_write(), device_failed() or device_round_end(). */
 	void (*run)(struct device *dev);
+	/* An earlier xenpvd, or we, have had ring @n opened by @open: take over
+	 * what it says. */
+	void (*take_up)(struct device *dev, unsigned int n,
+			const struct proto_msg *open);
+	/* Give everything to a worker again but what it has (device_item_of()),
+	 * and come to device_restored(). */
+	void (*restore)(struct device *dev);
+	/* The worker has died: it has nothing of the device any more, which is to
+	 * be given to another one. May be NULL. */
+	void (*detached)(struct device *dev);
 	/* device_ask() the worker to let go of all there is of this device. */
 	void (*forget)(struct device *dev);
 	/* The worker has nothing of it any more. */
@@ -95,6 +122,20 @@ struct device_class {
 /* Ends with NULL. */
 extern const struct device_class *const device_classes[];
 
+/* A ring that is connected. */
+struct device_ring {
+	int journal;		/* names its file; -1: there is none */
+	uint32_t answered;	/* in it, when the worker died last */
+	struct proto_msg *open; /* as in the journal; NULL: not looked at */
+};
+
+/* What the worker says that it has. */
+struct device_item {
+	struct device_item *next;
+	struct proto_msg msg;
+	bool taken;
+};
+
 /* First member of every kind of device. */
 struct device {
 	TAILQ_ENTRY(device) entry;
@@ -105,12 +146,26 @@ struct device {
 
 	/* What was seen last, and what we have. */
 	struct bus_facts facts;
-	bool died;	   /* the worker died under the ring */
-	bool broken;	   /* the guest broke the ring */
+	bool broken;		     /* the guest broke the ring */
+	char reason[PROTO_TEXT_MAX]; /* why it was given up; "" */
 	bool seen;	   /* it was without a ring while we were there: a ring
 			which it has now is new */
 	bool leave, force; /* orderly stop */
 	struct ring_ids rings;
+
+	/* Its rings, and what has become of their worker. */
+	struct device_ring ring[DEVICE_RINGS_MAX];
+	unsigned int nrings;
+	bool attached;	/* the worker of the moment has them */
+	bool known;	/* the class has read what there is */
+	bool looked;	/* for what an earlier xenpvd has left */
+	bool found;	/* that there was something */
+	bool restoring; /* it is being given to a worker */
+	struct device_item *items;
+	unsigned int strikes; /* deaths of workers at it, in a row */
+	unsigned int tries;   /* to restore it that have failed */
+	uint64_t tries_us;    /* since when */
+	bool quarantined;
 
 	/* The round. */
 	bool busy, dirty, ended;
@@ -122,6 +177,7 @@ struct device {
 	unsigned int
 		calls; /* of this round, that the worker has not answered */
 	void (*then)(struct device *dev); /* when they are */
+	void (*look_then)(struct device *dev);
 	int rc; /* of the first that failed; -ECONNRESET: no worker */
 	char why[PROTO_TEXT_MAX];
 	sd_event_source *start; /* of the next round */
@@ -158,8 +214,22 @@ void device_leave(struct device *dev, bool force);
  * did. */
 void device_broken(struct device *dev, const char *text);
 
-/* device_worker_died - the worker's process has been reaped. */
-void device_worker_died(struct device *dev);
+/*
+ * device_worker_died - the worker's process is gone
+ * @expected: it was our wish
+ *
+ * True if the worker had got on with the device since the last one died.
+ */
+bool device_worker_died(struct device *dev, bool expected);
+
+/* device_is_down - are its rings connected, and no worker has them? */
+bool device_is_down(const struct device *dev);
+
+/* device_restore - give it to a worker if it is down. */
+void device_restore(struct device *dev);
+
+/* device_item - a PROTO_ITEM has come. */
+void device_item(struct device *dev, const struct proto_msg *msg);
 
 /* device_stats - ask for counters; daemon->stats_pending counts the answers
  * that have not come yet. */

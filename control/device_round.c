@@ -110,7 +110,9 @@ static void ask_forget(struct device *dev, void (*then)(struct device *dev))
 static void forgotten(struct device *dev)
 {
 	dev->class->forgotten(dev);
+	device_drop_rings(dev);
 	dev->facts.connected = false;
+	dev->attached = false;
 	dev->seen = true;
 	memset(&dev->stats, 0, sizeof(dev->stats));
 }
@@ -184,6 +186,13 @@ void device_give_up(struct device *dev, const char *what, const char *why)
 {
 	struct log_where where = device_where(dev);
 
+	/* Not its fault, perhaps: another device's. The frontend has not been
+	 * told anything yet. */
+	if (dev->rc == -ECONNRESET && dev->strikes++ < GUEST_STRIKES) {
+		forgotten(dev);
+		device_round_end(dev, 1);
+		return;
+	}
 	log_limited(&dev->guest->rate, LOG_ERR, &where,
 		    "cannot connect: %s: %s; the device is closed", what, why);
 	ask_forget(dev, device_failed);
@@ -193,16 +202,16 @@ void device_connected(struct device *dev)
 {
 	struct log_where where = device_where(dev);
 
-	dev->facts.connected = true;
+	dev->facts.connected = dev->attached = true;
+	dev->strikes = 0;
 	dev->rings.held = dev->class->ring(dev->front);
 	log_limited(&dev->guest->rate, LOG_INFO, &where, "connected");
 }
 
 /*
- * Does the ring belong to a worker of an earlier xenpvd? Requests it had in
- * flight are known to its journal alone; to begin this ring anew would answer
- * some of them twice and others never. Here adoption and recovery will go on
- * instead.
+ * Was the ring served by somebody who has left no journal? Requests that were in
+ * flight are known to nobody: to begin this ring anew would answer some of them
+ * twice and others never.
  */
 static bool is_left_behind(const struct device *dev)
 {
@@ -389,10 +398,17 @@ void device_decide(struct device *dev)
 
 	dev->step =
 		dev->leave ? leave_step(dev) : dev->class->step(&dev->facts);
+	/* Opened by an earlier xenpvd, which has not told the guest. */
+	if (dev->found && (dev->facts.own == WIRE_BUS_INIT_WAIT ||
+			   dev->facts.own == WIRE_BUS_INITIALISED))
+		dev->step = (struct bus_step){BUS_DISCONNECT, dev->facts.own};
+	else if (dev->found)
+		dev->rings.told = dev->rings.held;
+	dev->found = false;
 	if (dev->step.action == BUS_CONNECT && is_left_behind(dev)) {
 		log_limited(
 			&dev->guest->rate, LOG_ERR, &where,
-			"an earlier xenpvd has left this device in use; it is closed, attach it again");
+			"an earlier xenpvd has left this device in use, and no journal of it; it is closed, attach it again");
 		dev->facts.failed = true;
 		dev->step = dev->class->step(&dev->facts);
 	}
@@ -403,6 +419,11 @@ void device_decide(struct device *dev)
 		dev->facts.front_gone, dev->facts.connected,
 		dev->facts.ring_changed, dev->facts.failed,
 		(int)dev->step.action, dev->step.next);
+	if (device_is_down(dev) && dev->step.action != BUS_DISCONNECT &&
+	    dev->step.action != BUS_REMOVE) {
+		device_restore_now(dev);
+		return;
+	}
 	switch (dev->step.action) {
 	case BUS_DISCONNECT:
 		ask_forget(dev, disconnected);

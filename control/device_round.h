@@ -45,6 +45,48 @@ void device_message(const struct device *dev, struct proto_msg *msg);
 /* device_ask_stats - ask for the counters of ring @queue. */
 void device_ask_stats(struct device *dev, uint16_t queue);
 
+/*
+ * device_ask_ring - device_ask() with @msg, which opens ring @n on @storage (-1:
+ * none), and a new journal for it
+ * device_resume_ring - the same with the journal that there is
+ *
+ * Rings are opened from 0 on. @storage is closed in any case.
+ */
+void device_ask_ring(struct device *dev, unsigned int n, struct proto_msg *msg,
+		     int storage);
+void device_resume_ring(struct device *dev, unsigned int n,
+			struct proto_msg *msg, int storage);
+
+/* device_ring_open - the message by which ring @n was opened first, of its
+ * journal; NULL: there is none, and dev->rc and dev->why say so. */
+const struct proto_msg *device_ring_open(struct device *dev, unsigned int n);
+
+/* device_look - before the first round: what an earlier xenpvd has left. Goes on
+ * with THEN, perhaps at once. */
+void device_look(struct device *dev, void (*then)(struct device *dev));
+
+/* device_restore_now - in a round: give it to a worker, and decide again. */
+void device_restore_now(struct device *dev);
+
+/* device_item_of - the worker's PROTO_ITEM of @type, at @addr (NULL: any) or of
+ * queue @queue; NULL if it has none. It is taken by this. */
+struct proto_msg *device_item_of(struct device *dev, enum proto_type type,
+				 const struct proto_addr *addr,
+				 unsigned int queue);
+
+/* device_item_left - one that nobody has taken, which is taken by this. */
+struct proto_msg *device_item_left(struct device *dev, enum proto_type type);
+
+/* device_restored - the class has done its part: @rc, with @why for people.
+ * -EAGAIN: it must be done in a round, since trees are needed. */
+void device_restored(struct device *dev, int rc, const char *why);
+
+/* device_drop_rings - they are closed: no journals. */
+void device_drop_rings(struct device *dev);
+
+/* device_drop_items - what the worker had is known to be wrong. */
+void device_drop_items(struct device *dev);
+
 /* device_connected - the worker has the rings now. */
 void device_connected(struct device *dev);
 

@@ -6,20 +6,37 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <sys/epoll.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "control/daemon.h"
 #include "control/device.h"
+#include "control/rundir.h"
+#include "control/spawner.h"
 
-/* From SIGTERM to SIGKILL. */
-#define KILL_AFTER_US 5000000ull
+/* From SIGTERM to SIGKILL: of a worker without devices, and of one that has
+ * commands in flight. */
+#define KILL_AFTER_US  5000000ull
+#define RENEW_AFTER_US (LINK_TIMEOUT_IO_S * 1000000ull)
+
+/* A worker that lives longer than that, or has answered something, has got on;
+ * one that lives less than SHORT_US has not in any case. */
+#define LONG_US	 1000000ull
+#define SHORT_US 50000ull
+
+/* Before the second, the third... that has not got on. */
+#define PAUSE_US     50000ull
+#define PAUSE_MAX_US 5000000ull
+
+/* Between two devices, where each is watched. */
+#define WATCH_US 50000ull
 
 struct log_where guest_where(const struct guest *guest)
 {
@@ -28,6 +45,14 @@ struct log_where guest_where(const struct guest *guest)
 				  .name = guest->name[0] ? guest->name : NULL};
 
 	return where;
+}
+
+static uint64_t now_us(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return (uint64_t)ts.tv_sec * 1000000u + (uint64_t)ts.tv_nsec / 1000u;
 }
 
 static void kick_all(struct guest *guest)
@@ -52,6 +77,8 @@ static void copy_word(char *out, size_t room, const char *text)
 	}
 	out[n] = '\0';
 }
+
+static void find_remains(struct guest *guest);
 
 /* True if GUEST was only waiting for this to be freed. */
 static bool read_done(struct guest *guest)
@@ -91,7 +118,10 @@ static void on_uuid(struct store *st, const struct store_reply *rsp, void *ctx)
 		return;
 	if (rsp->err != -ECANCELED && !guest->known) {
 		guest->known = true;
+		find_remains(guest);
 		kick_all(guest);
+		/* Found by its directory, and there was nothing. */
+		guest_put(guest);
 	}
 }
 
@@ -141,6 +171,7 @@ struct guest *guest_get(struct daemon *daemon, uint32_t domid)
 		return NULL;
 	guest->daemon = daemon;
 	guest->domid = domid;
+	guest->pidfd = guest->dir = -1;
 	TAILQ_INIT(&guest->devices);
 	TAILQ_INSERT_TAIL(&daemon->guests, guest, entry);
 	snprintf(path, sizeof(path), "/local/domain/%u/name", domid);
@@ -154,13 +185,24 @@ struct guest *guest_get(struct daemon *daemon, uint32_t domid)
 	return guest;
 }
 
+static void forget_worker(struct guest *guest)
+{
+	guest->exit = sd_event_source_disable_unref(guest->exit);
+	guest->kill_timer = sd_event_source_disable_unref(guest->kill_timer);
+	if (guest->pidfd >= 0)
+		close(guest->pidfd);
+	guest->pidfd = -1;
+	guest->pid = 0;
+	guest->ending = guest->usable = guest->adopted = false;
+}
+
 static void destroy(struct guest *guest)
 {
 	struct daemon *daemon = guest->daemon;
 
 	link_free(guest->link);
-	sd_event_source_disable_unref(guest->child);
-	sd_event_source_disable_unref(guest->kill_timer);
+	forget_worker(guest);
+	sd_event_source_disable_unref(guest->pause);
 	free(guest);
 	daemon_progress(daemon);
 }
@@ -175,24 +217,35 @@ static int on_kill_timer(sd_event_source *s, uint64_t usec, void *ctx)
 	return 0;
 }
 
-static void end_worker(struct guest *guest)
+/* Ask it to finish what is in flight and end. */
+static void end_worker(struct guest *guest, uint64_t patience_us)
 {
 	if (!guest->pid || guest->ending)
 		return;
 	guest->ending = true;
 	guest->usable = false;
-	kill(guest->pid, SIGTERM);
+	spawn_signal(guest->pidfd, SIGTERM);
 	if (sd_event_add_time_relative(guest->daemon->event, &guest->kill_timer,
-				       CLOCK_MONOTONIC, KILL_AFTER_US, 0,
+				       CLOCK_MONOTONIC, patience_us, 0,
 				       on_kill_timer, guest) < 0)
-		kill(guest->pid, SIGKILL);
+		spawn_signal(guest->pidfd, SIGKILL);
+}
+
+/* Nothing of it is left that somebody could take up. */
+static void remove_dir(struct guest *guest)
+{
+	if (guest->dir < 0)
+		return;
+	close(guest->dir);
+	guest->dir = -1;
+	rundir_remove(guest->daemon->cfg.run_dir, guest->domid, guest->uuid);
 }
 
 void guest_put(struct guest *guest)
 {
 	if (!TAILQ_EMPTY(&guest->devices))
 		return;
-	end_worker(guest);
+	end_worker(guest, KILL_AFTER_US);
 	if (guest->pid)
 		return;
 	if (!guest->dropped) {
@@ -201,6 +254,7 @@ void guest_put(struct guest *guest)
 		TAILQ_REMOVE(&guest->daemon->guests, guest, entry);
 		store_unwatch(guest->daemon->store, guest->name_watch);
 		guest->name_watch = NULL;
+		remove_dir(guest);
 		if (guest->gone)
 			daemon_clean(guest->daemon, guest->domid);
 	}
@@ -212,47 +266,107 @@ void guest_free(struct guest *guest)
 {
 	struct device *dev;
 
-	if (guest->pid)
-		kill(guest->pid, SIGKILL);
+	if (guest->pid && guest->daemon->host_gone)
+		spawn_signal(guest->pidfd, SIGKILL);
 	/* Its link answers what is outstanding: the devices must still be. */
 	link_free(guest->link);
 	guest->link = NULL;
 	while ((dev = TAILQ_FIRST(&guest->devices)))
 		device_free(dev);
 	TAILQ_REMOVE(&guest->daemon->guests, guest, entry);
-	link_free(guest->link);
-	sd_event_source_disable_unref(guest->child);
-	sd_event_source_disable_unref(guest->kill_timer);
+	if (guest->daemon->host_gone)
+		remove_dir(guest);
+	else if (guest->dir >= 0)
+		close(guest->dir);
+	forget_worker(guest);
+	sd_event_source_disable_unref(guest->pause);
 	free(guest);
 }
 
-/* ---------------------------------------------------------------- worker */
+void guest_end(struct daemon *daemon, uint32_t domid, const char *uuid)
+{
+	const char *run = daemon->cfg.run_dir;
+	struct spawned proc;
+	int dir = rundir_open(run, domid, uuid, false), sock;
+
+	if (dir < 0)
+		return;
+	sock = rundir_connect(dir);
+	if (sock >= 0 && !spawn_adopt(sock, &proc)) {
+		log_line(LOG_INFO, NULL,
+			 "dom=%" PRIu32
+			 " is gone; its worker pid=%d is told to end",
+			 domid, (int)proc.pid);
+		spawn_signal(proc.pidfd, SIGTERM);
+		close(proc.pidfd);
+	}
+	if (sock >= 0)
+		close(sock);
+	close(dir);
+	rundir_remove(run, domid, uuid);
+}
+
+/* ------------------------------------------------------- what it says */
+
+static struct device *device_of(const struct guest *guest, uint32_t class,
+				uint32_t id)
+{
+	struct device *dev;
+
+	TAILQ_FOREACH(dev, &guest->devices, entry)
+	if (dev->class->number == class && dev->id == id)
+		return dev;
+	return NULL;
+}
 
 static void on_broken(void *ctx, enum proto_class class, uint32_t id,
 		      const char *text)
 {
-	struct guest *guest = ctx;
-	struct device *dev;
+	struct device *dev = device_of(ctx, class, id);
 
-	TAILQ_FOREACH(dev, &guest->devices, entry)
-	{
-		if (dev->class->number == class && dev->id == id)
-			device_broken(dev, text);
-	}
+	if (dev)
+		device_broken(dev, text);
+}
+
+static void on_item(void *ctx, const struct proto_msg *msg)
+{
+	struct device *dev = device_of(ctx, msg->class, msg->controller);
+
+	if (dev)
+		device_item(dev, msg);
+}
+
+static void on_hello(void *ctx, const struct proto_hello *hello)
+{
+	struct guest *guest = ctx;
+
+	if (guest->adopted &&
+	    (hello->domid != guest->domid || strcmp(hello->uuid, guest->uuid)))
+		guest_worker_kill(guest, "it is another guest's");
 }
 
 static void on_lost(void *ctx, int err, const char *why)
 {
 	struct guest *guest = ctx;
+	struct log_where where = guest_where(guest);
 
 	guest->usable = false;
-	if (err != -ECONNRESET)
+	if (err == -ESTALE && guest->adopted) {
+		log_line(LOG_INFO, &where,
+			 "worker pid=%d is of another version and is replaced",
+			 (int)guest->pid);
+		end_worker(guest, RENEW_AFTER_US);
+	} else if (err != -ECONNRESET) {
 		guest_worker_kill(guest, why);
-	else if (guest->pid) /* on_child() will know what it died of */
-		kill(guest->pid, SIGKILL);
+	} else if (guest->pid) {
+		/* on_exit_of_it() will know what it died of */
+		spawn_signal(guest->pidfd, SIGKILL);
+	}
 }
 
 static const struct link_ops worker_ops = {
+	.hello = on_hello,
+	.item = on_item,
 	.broken = on_broken,
 	.lost = on_lost,
 };
@@ -267,173 +381,268 @@ void guest_worker_kill(struct guest *guest, const char *why)
 	if (!guest->ending)
 		log_line(LOG_ERR, &where, "worker pid=%d is given up: %s",
 			 (int)guest->pid, why);
-	kill(guest->pid, SIGKILL);
+	spawn_signal(guest->pidfd, SIGKILL);
 }
 
-/* The one place that decides what the death of a worker means. The process
- * has been reaped: its rings and files are nobody's. */
-static void guest_worker_died(struct guest *guest)
+/* ----------------------------------------------------------- its death */
+
+static void restore_all(struct guest *guest)
 {
 	struct device *dev, *next;
 
 	for (dev = TAILQ_FIRST(&guest->devices); dev; dev = next) {
 		next = TAILQ_NEXT(dev, entry);
-		device_worker_died(dev);
+		device_restore(dev);
 	}
+	kick_all(guest);
 }
 
-static int on_child(sd_event_source *s, const siginfo_t *si, void *ctx)
+static int on_pause(sd_event_source *s, uint64_t usec, void *ctx)
 {
 	struct guest *guest = ctx;
+
+	(void)s;
+	(void)usec;
+	guest->pause = sd_event_source_disable_unref(guest->pause);
+	restore_all(guest);
+	return 0;
+}
+
+static void pause_for(struct guest *guest, uint64_t us)
+{
+	guest->pause = sd_event_source_disable_unref(guest->pause);
+	(void)sd_event_add_time_relative(guest->daemon->event, &guest->pause,
+					 CLOCK_MONOTONIC, us, 1, on_pause,
+					 guest);
+}
+
+/* How long to wait before the next one; 0: not at all. */
+static uint64_t pause_after(struct guest *guest, bool got_on, uint64_t lived_us)
+{
+	uint64_t us;
+
+	guest->restarts++;
+	if (lived_us >= LONG_US || (got_on && lived_us >= SHORT_US))
+		guest->soon = 0;
+	guest->soon++;
+	if (guest->soon == 1)
+		return 0;
+	us = PAUSE_US << (guest->soon < 9 ? guest->soon - 2 : 7);
+	return us < PAUSE_MAX_US ? us : PAUSE_MAX_US;
+}
+
+/* The one place that decides what the death of a worker means. The process is
+ * gone: its rings and files are nobody's. */
+static void worker_died(struct guest *guest, bool expected)
+{
+	uint64_t now = now_us(CLOCK_MONOTONIC), us = 0;
+	struct device *dev, *next;
+	bool got_on = false;
+
+	for (dev = TAILQ_FIRST(&guest->devices); dev; dev = next) {
+		next = TAILQ_NEXT(dev, entry);
+		got_on |= device_worker_died(dev, expected);
+	}
+	if (!guest->down_us)
+		guest->down_us = now;
+	if (!expected)
+		us = pause_after(guest, got_on, now - guest->started_us);
+	if (us)
+		pause_for(guest, us);
+	else
+		restore_all(guest);
+}
+
+static void log_death(struct guest *guest)
+{
 	struct log_where where = guest_where(guest);
+	int code, status, pid = (int)guest->pid;
+	bool known = spawn_reap(guest->pidfd, &code, &status);
+
+	if (guest->ending)
+		log_line(LOG_DEBUG, &where, "worker pid=%d has ended", pid);
+	else if (!known)
+		log_line(LOG_ERR, &where, "worker pid=%d has died", pid);
+	else if (code == CLD_EXITED)
+		log_line(LOG_ERR, &where, "worker pid=%d ended with status %d",
+			 pid, status);
+	else
+		log_line(LOG_ERR, &where,
+			 "worker pid=%d was killed by signal %d (%s)", pid,
+			 status, strsignal(status));
+}
+
+static int on_exit_of_it(sd_event_source *s, int fd, uint32_t revents,
+			 void *ctx)
+{
+	struct guest *guest = ctx;
 	bool expected = guest->ending;
 	struct link *link = guest->link;
 
 	(void)s;
-	if (!expected && si->si_code == CLD_EXITED)
-		log_line(LOG_ERR, &where, "worker pid=%d ended with status %d",
-			 (int)guest->pid, si->si_status);
-	else if (!expected)
-		log_line(LOG_ERR, &where,
-			 "worker pid=%d was killed by signal %d (%s)",
-			 (int)guest->pid, si->si_status,
-			 strsignal(si->si_status));
-	else
-		log_line(LOG_DEBUG, &where, "worker pid=%d has ended",
-			 (int)guest->pid);
-	guest->pid = 0;
-	guest->ending = guest->usable = false;
-	guest->child = sd_event_source_disable_unref(guest->child);
-	guest->kill_timer = sd_event_source_disable_unref(guest->kill_timer);
+	(void)fd;
+	(void)revents;
+	log_death(guest);
+	forget_worker(guest);
 	/* The last device may go while its questions are answered. */
 	guest->reads++;
 	guest->link = NULL;
 	link_free(link);
-	guest_worker_died(guest);
+	worker_died(guest, expected);
 	guest->reads--;
 	guest_put(guest);
 	return 0;
 }
 
-/*
- * Run the program with SOCK as its descriptor PROTO_FD, and the daemon's lock
- * behind it: as long as a worker lives, no other xenpvd begins (see
- * daemon.c, take_lock).
- */
-static int spawn(const struct daemon *daemon, uint32_t domid, int sock,
-		 pid_t *pid)
+void guest_renew(struct guest *guest)
 {
-	char name[] = "xenpv-worker", domid_is[] = "--domid", number[16];
-	char host_is[] = "--host", host[SITE_PATH_MAX];
-	char no_sandbox[] = "--no-sandbox";
-	char *argv[] = {name, domid_is, number, host_is, host, NULL, NULL};
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attr;
-	sigset_t none, defaults;
-	int r;
-
-	snprintf(number, sizeof(number), "%u", domid);
-	snprintf(host, sizeof(host), "%s", daemon->cfg.site->text);
-	if (daemon->cfg.no_sandbox)
-		argv[5] = no_sandbox;
-	sigemptyset(&none);
-	sigemptyset(&defaults);
-	sigaddset(&defaults, SIGPIPE);
-	r = posix_spawn_file_actions_init(&actions);
-	if (r)
-		return -r;
-	r = posix_spawnattr_init(&attr);
-	if (r)
-		goto out_actions;
-	/* We block signals for sd-event; it must not inherit that. */
-	r = posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK |
-						    POSIX_SPAWN_SETSIGDEF);
-	if (!r)
-		r = posix_spawnattr_setsigmask(&attr, &none);
-	if (!r)
-		r = posix_spawnattr_setsigdefault(&attr, &defaults);
-	if (!r)
-		r = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO,
-						     "/dev/null", O_RDONLY, 0);
-	if (!r)
-		r = posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO,
-						     STDOUT_FILENO);
-	if (!r)
-		r = posix_spawn_file_actions_adddup2(&actions, sock, PROTO_FD);
-	if (!r)
-		r = posix_spawn_file_actions_adddup2(&actions, daemon->lock,
-						     PROTO_FD + 1);
-	if (!r)
-		r = posix_spawn(pid, daemon->cfg.worker, &actions, &attr, argv,
-				environ);
-	posix_spawnattr_destroy(&attr);
-out_actions:
-	posix_spawn_file_actions_destroy(&actions);
-	return -r;
+	if (guest->usable)
+		end_worker(guest, RENEW_AFTER_US);
 }
 
-static void on_level(void *ctx, int rc, const struct proto_msg *reply)
+bool guest_turn(const struct guest *guest, const struct device *dev)
 {
-	(void)ctx;
-	(void)rc;
-	(void)reply;
+	const struct device *other;
+
+	if (guest->soon < 2)
+		return true;
+	TAILQ_FOREACH(other, &guest->devices, entry)
+	{
+		if (other == dev || !device_is_down(other))
+			continue;
+		/* Those under less suspicion first, and one at a time. */
+		if (other->restoring || other->strikes < dev->strikes)
+			return false;
+	}
+	return !guest->pause;
+}
+
+bool guest_is_down(const struct guest *guest)
+{
+	const struct device *dev;
+
+	TAILQ_FOREACH(dev, &guest->devices, entry)
+	if (device_is_down(dev))
+		return true;
+	return false;
+}
+
+/* There was a time in which nobody served it, and that is over. */
+static void end_gap(struct guest *guest)
+{
+	struct log_where where = guest_where(guest);
+
+	guest->gap_us = now_us(CLOCK_MONOTONIC) - guest->down_us;
+	guest->down_us = 0;
+	if (guest->gap_us > guest->gap_max_us)
+		guest->gap_max_us = guest->gap_us;
+	guest->restored_us = now_us(CLOCK_REALTIME);
+	log_line(LOG_INFO, &where,
+		 "worker pid=%d has taken over, %" PRIu64 ".%" PRIu64
+		 " ms without service",
+		 (int)guest->pid, guest->gap_us / 1000,
+		 guest->gap_us / 100 % 10);
+}
+
+void guest_restored(struct guest *guest)
+{
+	if (guest_is_down(guest)) {
+		if (guest->soon >= 2)
+			pause_for(guest, WATCH_US);
+		return;
+	}
+	if (guest->down_us)
+		end_gap(guest);
+	daemon_renew(guest->daemon);
+}
+
+/* ----------------------------------------------------------- its start */
+
+static void on_begun(void *ctx, int rc, const struct proto_msg *reply)
+{
+	if (rc && reply)
+		guest_worker_kill(ctx, reply->text);
+}
+
+static int connect_to(struct guest *guest, const struct spawned *proc)
+{
+	int rc;
+
+	guest->pid = proc->pid;
+	guest->pidfd = proc->pidfd;
+	guest->started_us = now_us(CLOCK_MONOTONIC);
+	rc = sd_event_add_io(guest->daemon->event, &guest->exit, proc->pidfd,
+			     EPOLLIN, on_exit_of_it, guest);
+	if (rc >= 0)
+		rc = link_new(&guest->link, guest->daemon->event, proc->sock,
+			      &worker_ops, guest);
+	else
+		close(proc->sock);
+	if (rc >= 0) {
+		guest->usable = true;
+		return 0;
+	}
+	guest->link = NULL;
+	guest_worker_kill(guest, strerror(-rc));
+	if (!guest->exit) {
+		(void)waitpid(guest->pid, NULL, 0);
+		forget_worker(guest);
+	}
+	return rc;
+}
+
+/* Tell it whose it is. */
+static int begin(struct guest *guest)
+{
+	struct proto_msg msg = {.type = PROTO_BEGIN,
+				.u.hello.domid = guest->domid};
+	struct proto_msg level = {.type = PROTO_LOG_LEVEL,
+				  .u.level = guest->daemon->cfg.log_level};
+	int rc, sock = rundir_bind(guest->dir);
+
+	if (sock < 0)
+		return sock;
+	snprintf(msg.u.hello.uuid, sizeof(msg.u.hello.uuid), "%s", guest->uuid);
+	rc = link_call(guest->link, &msg, &sock, 1, on_begun, guest);
+	if (!rc && level.u.level != LOG_INFO)
+		rc = link_call(guest->link, &level, NULL, 0, on_begun, guest);
+	return rc;
 }
 
 static int start_worker(struct guest *guest)
 {
-	const struct daemon_cfg *cfg = &guest->daemon->cfg;
+	struct daemon *daemon = guest->daemon;
 	struct log_where where = guest_where(guest);
-	struct proto_msg msg = {.type = PROTO_LOG_LEVEL,
-				.u.level = cfg->log_level};
-	int sock[2] = {-1, -1};
-	int rc;
+	struct spawned proc;
+	int rc = 0;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sock)) {
-		rc = -errno;
-		goto out;
+	if (guest->dir < 0) {
+		rc = rundir_open(daemon->cfg.run_dir, guest->domid, guest->uuid,
+				 true);
+		if (rc >= 0)
+			guest->dir = rc;
 	}
-	rc = spawn(guest->daemon, guest->domid, sock[1], &guest->pid);
-	if (rc) {
-		guest->pid = 0;
-		goto out;
-	}
-	rc = sd_event_add_child(guest->daemon->event, &guest->child, guest->pid,
-				WEXITED, on_child, guest);
+	if (rc >= 0)
+		rc = spawn_take(daemon, &proc);
+	if (rc >= 0)
+		rc = connect_to(guest, &proc);
 	if (rc < 0) {
-		kill(guest->pid, SIGKILL);
-		waitpid(guest->pid, NULL, 0);
-		guest->pid = 0;
-		goto out;
-	}
-	rc = link_new(&guest->link, guest->daemon->event, sock[0], &worker_ops,
-		      guest);
-	sock[0] = -1;
-	if (rc < 0) {
-		guest->link = NULL;
-		guest_worker_kill(guest, strerror(-rc));
-		goto out;
-	}
-	guest->usable = true;
-	log_line(LOG_INFO, &where, "worker pid=%d started", (int)guest->pid);
-	rc = 0;
-	if (cfg->log_level != LOG_INFO)
-		rc = link_call(guest->link, &msg, NULL, 0, on_level, guest);
-out:
-	if (rc)
 		log_line(LOG_ERR, &where, "cannot start a worker (%s): %s",
-			 cfg->worker, strerror(-rc));
-	if (sock[0] >= 0)
-		close(sock[0]);
-	if (sock[1] >= 0)
-		close(sock[1]);
-	return rc;
+			 daemon->cfg.worker, strerror(-rc));
+		return rc;
+	}
+	log_line(LOG_INFO, &where, "worker pid=%d started", (int)guest->pid);
+	rc = begin(guest);
+	if (rc)
+		guest_worker_kill(guest, strerror(-rc));
+	return rc ? -EAGAIN : 0;
 }
 
 int guest_worker(struct guest *guest, struct link **link)
 {
 	int rc;
 
-	if (guest->pid && !guest->usable)
+	if ((guest->pid && !guest->usable) || guest->pause)
 		return -EAGAIN;
 	if (!guest->pid) {
 		rc = start_worker(guest);
@@ -442,4 +651,53 @@ int guest_worker(struct guest *guest, struct link **link)
 	}
 	*link = guest->link;
 	return 0;
+}
+
+/* ---------------------------------------------------- an earlier xenpvd's */
+
+static void adopt(struct guest *guest)
+{
+	struct log_where where = guest_where(guest);
+	int rc, sock = rundir_connect(guest->dir);
+	struct spawned proc;
+
+	if (sock < 0)
+		return;
+	rc = spawn_adopt(sock, &proc);
+	if (rc < 0) {
+		close(sock);
+		return;
+	}
+	guest->adopted = true;
+	log_line(LOG_INFO, &where, "worker pid=%d is found", (int)proc.pid);
+	if (connect_to(guest, &proc))
+		log_line(LOG_ERR, &where, "cannot take over worker pid=%d",
+			 (int)proc.pid);
+}
+
+static void on_journal(void *ctx, const char *word, uint32_t id)
+{
+	struct guest *guest = ctx;
+
+	for (size_t i = 0; device_classes[i]; i++) {
+		if (strcmp(device_classes[i]->word, word) ||
+		    device_of(guest, device_classes[i]->number, id))
+			continue;
+		(void)!device_new(guest, device_classes[i], id);
+	}
+}
+
+/* What an earlier xenpvd has left of it: a worker, journals of rings. */
+static void find_remains(struct guest *guest)
+{
+	int dir = rundir_open(guest->daemon->cfg.run_dir, guest->domid,
+			      guest->uuid, false);
+
+	if (dir < 0)
+		return;
+	guest->dir = dir;
+	adopt(guest);
+	if (!guest->pid)
+		guest->down_us = now_us(CLOCK_MONOTONIC);
+	rundir_journals(dir, on_journal, guest);
 }

@@ -9,10 +9,16 @@
  * A guest exists from its first device to the end of its worker after its last
  * one. The worker is started for the first device that connects.
  *
- * A worker that does not behave is killed; only when it has been reaped are
- * the devices told (device_worker_died()), so that no two processes ever serve
- * one ring. Starting a new one and handing it the journals will be a matter of
- * guest_worker_died() alone.
+ * A worker that has died is replaced at once, and the guest notices nothing: its
+ * devices stay Connected and their rings are taken up by their journals
+ * (device_restore()). Only when the process is gone is that done, so that no two
+ * ever serve one ring. One that dies soon again without having got on is
+ * replaced after a pause, which grows; then its devices are given to it one by
+ * one, and one at which it died GUEST_STRIKES times is not given again: it is
+ * closed, with the reason.
+ *
+ * A worker of another xenpvd is found by its socket (control/rundir.h), and is
+ * ours from then on.
  */
 #ifndef CONTROL_GUEST_H
 #define CONTROL_GUEST_H
@@ -30,10 +36,13 @@
 #include "wire/port.h"
 
 #define GUEST_NAME_MAX 64
-#define GUEST_UUID_MAX 40
+#define GUEST_UUID_MAX PROTO_UUID_MAX
 
 /* Devices of one guest; the toolstack writes more only by mistake. */
 #define GUEST_DEVICES_MAX 64
+
+/* Deaths of a worker at one device, in a row. */
+#define GUEST_STRIKES 3
 
 struct daemon;
 struct device;
@@ -54,12 +63,25 @@ struct guest {
 	struct store_watch *name_watch;
 	unsigned int reads; /* answers of xenstore we still wait for */
 
-	/* The worker. pid is 0 when there is no process to be reaped. */
+	/* The worker. pid is 0 when there is no process to wait for. */
 	pid_t pid;
+	int pidfd;
+	int dir;	   /* in the run directory; -1: none yet */
 	struct link *link; /* NULL, or lost, while one ends */
-	sd_event_source *child, *kill_timer;
-	bool ending; /* its end is our wish */
-	bool usable; /* not ending, link not lost */
+	sd_event_source *exit, *kill_timer;
+	bool ending;  /* its end is our wish */
+	bool usable;  /* not ending, link not lost */
+	bool adopted; /* another xenpvd has started it */
+	uint64_t started_us;
+
+	/* Its deaths. */
+	unsigned int restarts;	/* all, but for those that were our wish */
+	unsigned int soon;	/* those in a row in which it did not get on */
+	sd_event_source *pause; /* until the next one is started */
+	uint64_t down_us; /* since when devices are not served; 0: they are */
+	uint64_t gap_us,
+		gap_max_us;   /* how long it was the last time, and worst */
+	uint64_t restored_us; /* CLOCK_REALTIME, when that was over; 0: never */
 
 	struct log_rate rate; /* of lines the guest can cause */
 
@@ -83,20 +105,38 @@ struct guest *guest_get(struct daemon *daemon, uint32_t domid);
  * worker, and free it when that is done. @guest may be gone on return. */
 void guest_put(struct guest *guest);
 
-/* guest_free - at the end of the daemon, devices gone already: kills a worker
- * that is there without waiting for it. */
+/* guest_free - at the end of the daemon. Its worker goes on, unless the host
+ * itself is gone. */
 void guest_free(struct guest *guest);
+
+/* guest_end - @uuid's guest @domid is gone, and has left something in the run
+ * directory: end its worker and remove it. */
+void guest_end(struct daemon *daemon, uint32_t domid, const char *uuid);
 
 /*
  * guest_worker - the link to the guest's worker, which is started if need be
  *
- * Return: 0; -EAGAIN: the last one has not been reaped (devices are kicked
- * when it has); or why none could be started, which was logged.
+ * Return: 0; -EAGAIN: not yet, since the last one has not ended, or they die too
+ * often (devices are kicked when it is time); or why none could be started, which
+ * was logged.
  */
 int guest_worker(struct guest *guest, struct link **link) XPV_MUST_CHECK;
 
 /* guest_worker_kill - stop a worker that does not do what it should. */
 void guest_worker_kill(struct guest *guest, const char *why);
+
+/* guest_renew - replace the worker by a new one, after it has finished what is
+ * in flight. */
+void guest_renew(struct guest *guest);
+
+/* guest_turn - may @dev be given to a worker now? If not, it is told when. */
+bool guest_turn(const struct guest *guest, const struct device *dev);
+
+/* guest_is_down - is a device of it down, of whose rings no worker is known? */
+bool guest_is_down(const struct guest *guest);
+
+/* guest_restored - a device has been given to a worker, or given up. */
+void guest_restored(struct guest *guest);
 
 /* guest_where - for log lines; valid while the guest is. */
 struct log_where guest_where(const struct guest *guest);

@@ -41,8 +41,8 @@ struct link {
 	struct calls sent;
 	uint32_t n;	 /* in both */
 	uint32_t cookie; /* of the last request */
-	uint32_t pid;
-	bool greeted; /* a valid PROTO_HELLO has come */
+	uint32_t serial; /* where our cookies begin */
+	bool greeted;	 /* a valid PROTO_HELLO has come */
 	bool lost;
 };
 
@@ -129,6 +129,13 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *ctx)
 	return 0;
 }
 
+/* Never 0, which is nobody's. */
+static uint32_t next_cookie(struct link *link)
+{
+	link->cookie = link->cookie % (PROTO_SERIAL(1u) - 1) + 1;
+	return link->serial + link->cookie;
+}
+
 /* Send what waits, as much as the socket takes. */
 static void flush(struct link *link)
 {
@@ -136,6 +143,7 @@ static void flush(struct link *link)
 	int rc = 0;
 
 	while (link->greeted && (call = TAILQ_FIRST(&link->waiting))) {
+		call->msg.cookie = next_cookie(link);
 		rc = proto_send(link->fd, &call->msg, call->fds, call->nfds);
 		if (rc)
 			break;
@@ -153,16 +161,20 @@ static void flush(struct link *link)
 					    rc ? EPOLLIN | EPOLLOUT : EPOLLIN);
 }
 
+static const char other_version[] =
+	"it is of another version; install xenpvd and xenpv-worker together";
+
 static void take_hello(struct link *link, const struct proto_msg *msg)
 {
 	if (link->greeted || msg->u.hello.version != PROTO_VERSION) {
-		lose(link, -EPROTO,
-		     "it is of another version; install xenpvd and xenpv-worker together");
+		lose(link, -ESTALE, other_version);
 		return;
 	}
 	link->greeted = true;
-	link->pid = msg->u.hello.pid;
-	flush(link);
+	link->serial = PROTO_SERIAL(msg->u.hello.serial);
+	link->ops->hello(link->ctx, &msg->u.hello);
+	if (!link->lost)
+		flush(link);
 }
 
 static void take_reply(struct link *link, const struct proto_msg *msg)
@@ -176,6 +188,10 @@ static void take_reply(struct link *link, const struct proto_msg *msg)
 		answer(link, &link->sent, call, msg->rc, msg);
 		return;
 	}
+	/* To an xenpvd that was here before us. */
+	if (link->serial &&
+	    PROTO_SERIAL(msg->cookie >> PROTO_SERIAL_SHIFT) != link->serial)
+		return;
 	lose(link, -EPROTO, "it has answered what nobody asked");
 }
 
@@ -187,6 +203,9 @@ static void take(struct link *link, const struct proto_msg *msg)
 		break;
 	case PROTO_REPLY:
 		take_reply(link, msg);
+		break;
+	case PROTO_ITEM:
+		link->ops->item(link->ctx, msg);
 		break;
 	case PROTO_BROKEN:
 		link->ops->broken(link->ctx, (enum proto_class)msg->class,
@@ -216,6 +235,8 @@ static int on_io(sd_event_source *s, int fd, uint32_t revents, void *ctx)
 		return 0;
 	if (!rc)
 		lose(link, -ECONNRESET, "it has ended");
+	else if (rc == -EPROTO && !link->greeted)
+		lose(link, -ESTALE, other_version);
 	else if (rc < 0 && rc != -EAGAIN)
 		lose(link, rc, strerror(-rc));
 	else if (revents & EPOLLOUT)
@@ -283,9 +304,12 @@ void link_free(struct link *link)
 int link_call(struct link *link, const struct proto_msg *msg, const int *fds,
 	      int nfds, link_reply_fn *fn, void *ctx)
 {
-	bool slow = msg->type == PROTO_SCSI_CLOSE ||
-		    msg->type == PROTO_SCSI_FORGET ||
-		    msg->type == PROTO_LUN_DEL || msg->type == PROTO_LUN_MEDIUM;
+	/* A ring that is opened may wait for what a dead worker has begun. */
+	bool slow =
+		msg->type == PROTO_SCSI_OPEN || msg->type == PROTO_SCSI_CLOSE ||
+		msg->type == PROTO_SCSI_FORGET || msg->type == PROTO_LUN_DEL ||
+		msg->type == PROTO_LUN_MEDIUM || msg->type == PROTO_BLK_OPEN ||
+		msg->type == PROTO_BLK_CLOSE;
 	struct call *call = NULL, *before;
 	int rc;
 
@@ -300,7 +324,6 @@ int link_call(struct link *link, const struct proto_msg *msg, const int *fds,
 		return rc;
 	}
 	call->msg = *msg;
-	call->msg.cookie = ++link->cookie;
 	for (int i = 0; i < nfds; i++) {
 		if (fds[i] >= 0)
 			call->fds[call->nfds++] = fds[i];
@@ -322,9 +345,4 @@ int link_call(struct link *link, const struct proto_msg *msg, const int *fds,
 	(void)sd_event_source_set_io_events(link->io, EPOLLIN | EPOLLOUT);
 	arm(link);
 	return 0;
-}
-
-uint32_t link_pid(const struct link *link)
-{
-	return link->pid;
 }

@@ -35,12 +35,17 @@
 struct link;
 
 struct link_ops {
+	/* It has said who it is; requests made before go out after this. */
+	void (*hello)(void *ctx, const struct proto_hello *hello);
+	/* PROTO_ITEM: part of the answer to a PROTO_LIST. */
+	void (*item)(void *ctx, const struct proto_msg *msg);
 	/* The worker says that a ring of device @id of @class is broken.
 	 * @text is for people. */
 	void (*broken)(void *ctx, enum proto_class class, uint32_t id,
 		       const char *text);
-	/* -ECONNRESET, -EPROTO, -ETIMEDOUT or the error of the socket; @why is
-	 * for people. link_free() may not be called from here. */
+	/* -ECONNRESET, -EPROTO, -ETIMEDOUT, -ESTALE (it speaks another version)
+	 * or the error of the socket; @why is for people. link_free() may not
+	 * be called from here. */
 	void (*lost)(void *ctx, int err, const char *why);
 };
 
@@ -68,8 +73,5 @@ void link_free(struct link *link);
  */
 int link_call(struct link *link, const struct proto_msg *msg, const int *fds,
 	      int nfds, link_reply_fn *fn, void *ctx) XPV_MUST_CHECK;
-
-/* link_pid - what the worker said in its hello; 0 before. */
-uint32_t link_pid(const struct link *link);
 
 #endif

@@ -189,6 +189,9 @@ int main(int argc, char **argv)
 	};
 	int used;
 
+	cfg.argv = argv;
+	cfg.renew = getenv(DAEMON_RENEW) != NULL;
+	(void)unsetenv(DAEMON_RENEW);
 	for (int i = 1; i < argc; i += used) {
 		used = take_option(&cfg, argv[i],
 				   i + 1 < argc ? argv[i + 1] : NULL);

@@ -205,6 +205,10 @@ int pdev_id(const struct pdev *pdev, char *id) XPV_MUST_CHECK;
 int pdev_open(const struct pdev *pdev, int *fd, struct pdev_props *props,
 	      char *err, size_t len) XPV_MUST_CHECK;
 
+/* pdev_is_connection - is what pdev_open() gave one that only its first user can
+ * have, by props->storage and props->args? */
+bool pdev_is_connection(const char *storage, const char *args);
+
 /*
  * What must stay open while a guest has PDEV, so that the host does not use it:
  * the block device of a real disk, exclusively. *FD is the caller's to close;

@@ -361,3 +361,9 @@ int pdev_nbd_open(const struct pdev *pdev, int *fd, struct pdev_props *props,
 {
 	return pdev_nbd_negotiate(pdev, -1, fd, props, err, len);
 }
+
+bool pdev_is_connection(const char *storage, const char *args)
+{
+	return !strcmp(storage, "nbd") ||
+	       (!strcmp(storage, "fault") && !strncmp(args, "nbd ", 4));
+}

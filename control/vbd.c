@@ -219,6 +219,11 @@ static int open_storage(struct vbd *vbd, int *fd, uint32_t n)
 	if (tree_is(vbd->dev.back, WIRE_BLK_KEY_DISCARD_ENABLE, "0") ||
 	    vbd->props.read_only)
 		vbd->props.discard = false;
+	/* If that fails it is opened by its path. */
+	reopen_drop(&vbd->file);
+	if (*fd >= 0 &&
+	    !pdev_is_connection(vbd->props.storage, vbd->props.args))
+		(void)!reopen_keep(&vbd->file, *fd, !pdev->options.shared);
 	claim_take(claims, &vbd->claim, vbd->dev.guest,
 		   vbd->name ? vbd->name : vbd->dev.name, pdev, &vbd->props);
 out:
@@ -234,6 +239,7 @@ static void forgotten(struct device *dev)
 
 	claim_drop(&vbd->claim);
 	vbd->nopen = 0;
+	reopen_drop(&vbd->file);
 }
 
 static void ask_forget(struct device *dev)
@@ -275,6 +281,26 @@ static void opened(struct device *dev)
 	device_write(dev);
 }
 
+/* What is behind the ring. */
+static void fill_storage(struct proto_blk *out, const struct vbd *vbd)
+{
+	const struct pdev_props *props = &vbd->props;
+
+	out->align = props->align;
+	out->size = props->size;
+	out->flags = (props->read_only ? PROTO_LUN_READ_ONLY : 0) |
+		     (props->discard ? PROTO_LUN_DISCARD : 0) |
+		     (props->zero ? PROTO_LUN_ZERO : 0) |
+		     (props->direct ? PROTO_LUN_DIRECT : 0) |
+		     (props->rotational ? PROTO_LUN_ROTATIONAL : 0) |
+		     (vbd->claim.shared ? PROTO_LUN_SHARED : 0);
+	out->discard_granularity = props->discard_granularity;
+	out->limits = vbd->limits;
+	snprintf(out->storage, sizeof(out->storage), "%s", props->storage);
+	snprintf(out->args, sizeof(out->args), "%s", props->args);
+	snprintf(out->id, sizeof(out->id), "%s", props->id);
+}
+
 static void fill(struct proto_blk *out, const struct vbd *vbd, uint32_t n)
 {
 	const struct pdev_props *props = &vbd->props;
@@ -297,18 +323,7 @@ static void fill(struct proto_blk *out, const struct vbd *vbd, uint32_t n)
 	    getrandom(&out->salt, sizeof(out->salt), 0) != sizeof(out->salt))
 		out->persistent_max = 0; /* copies work as well */
 	out->block_size = props->block_size;
-	out->align = props->align;
-	out->size = props->size;
-	out->flags = (props->read_only ? PROTO_LUN_READ_ONLY : 0) |
-		     (props->discard ? PROTO_LUN_DISCARD : 0) |
-		     (props->zero ? PROTO_LUN_ZERO : 0) |
-		     (props->direct ? PROTO_LUN_DIRECT : 0) |
-		     (props->rotational ? PROTO_LUN_ROTATIONAL : 0) |
-		     (vbd->claim.shared ? PROTO_LUN_SHARED : 0);
-	out->discard_granularity = props->discard_granularity;
-	out->limits = vbd->limits;
-	snprintf(out->storage, sizeof(out->storage), "%s", props->storage);
-	snprintf(out->args, sizeof(out->args), "%s", props->args);
+	fill_storage(out, vbd);
 }
 
 /* Every queue has the storage by a descriptor of its own: it is closed here in
@@ -323,7 +338,7 @@ static void ask_queues(struct vbd *vbd, int *fd)
 					.queue = (uint16_t)i};
 
 		fill(&msg.u.blk, vbd, i);
-		device_ask(dev, &msg, &fd[i], fd[i] >= 0);
+		device_ask_ring(dev, i, &msg, fd[i]);
 		vbd->nopen = i + 1;
 	}
 }
@@ -375,6 +390,121 @@ static void run_connect(struct vbd *vbd)
 	}
 	device_begin(dev, opened);
 	ask_queues(vbd, fd);
+	device_end(dev);
+}
+
+/* ------------------------------------------------------------- once more */
+
+/* Ring N, by the message that opened it. */
+static void take_up(struct device *dev, unsigned int n,
+		    const struct proto_msg *open)
+{
+	const struct proto_blk *blk = &open->u.blk;
+	struct vbd *vbd = vbd_of(dev);
+
+	vbd->nopen = n + 1;
+	if (!n)
+		dev->rings.held = (struct ring_id){
+			.known = true, .gref = blk->gref[0], .port = blk->port};
+}
+
+/* The storage as the worker has it of an earlier xenpvd. */
+static void take_over(struct vbd *vbd, const struct proto_blk *blk)
+{
+	struct guest *guest = vbd->dev.guest;
+	struct pdev_props *props = &vbd->props;
+
+	snprintf(vbd->storage, sizeof(vbd->storage), "%s", blk->storage);
+	*props = (struct pdev_props){
+		.size = blk->size,
+		.block_size = blk->block_size,
+		.phys_size = blk->block_size,
+		.align = blk->align,
+		.discard_granularity = blk->discard_granularity,
+		.read_only = blk->flags & PROTO_LUN_READ_ONLY,
+		.direct = blk->flags & PROTO_LUN_DIRECT,
+		.discard = blk->flags & PROTO_LUN_DISCARD,
+		.zero = blk->flags & PROTO_LUN_ZERO,
+		.storage = vbd->storage,
+	};
+	snprintf(props->args, sizeof(props->args), "%s", blk->args);
+	snprintf(props->id, sizeof(props->id), "%.*s",
+		 (int)sizeof(props->id) - 1, blk->id);
+	if (!vbd->claim.held)
+		claim_hold(&guest->daemon->claims, &vbd->claim, guest,
+			   vbd->name ? vbd->name : vbd->dev.name, props->id, 0,
+			   blk->flags & PROTO_LUN_SHARED);
+}
+
+/* The storage for a new worker, a descriptor for each queue: the same file, or
+ * opened anew. */
+static int reopen(struct vbd *vbd, const struct proto_blk *first, int *fd)
+{
+	int rc;
+
+	if (vbd->file.kept) {
+		for (uint32_t i = 0; i < vbd->nopen; i++)
+			fd[i] = i ? fcntl(fd[0], F_DUPFD_CLOEXEC, 0)
+				  : reopen_open(&vbd->file);
+		if (fd[0] >= 0)
+			return 0;
+		snprintf(vbd->error, sizeof(vbd->error),
+			 "cannot open it again: %s", strerror(-fd[0]));
+		fd[0] = -1;
+		return -EIO;
+	}
+	claim_drop(&vbd->claim);
+	rc = open_storage(vbd, fd, vbd->nopen);
+	if (rc)
+		return rc;
+	if (vbd->props.block_size == first->block_size &&
+	    vbd->props.read_only == !!(first->flags & PROTO_LUN_READ_ONLY))
+		return 0;
+	note(vbd,
+	     "what it is on has another block size, or cannot be written, since");
+	return -EINVAL;
+}
+
+static void resumed(struct device *dev)
+{
+	device_restored(dev, dev->rc, dev->why);
+}
+
+static void restore(struct device *dev)
+{
+	struct vbd *vbd = vbd_of(dev);
+	const struct proto_msg *open = NULL, *item;
+	bool missing[DEVICE_RINGS_MAX] = {false};
+	int fd[DEVICE_RINGS_MAX];
+	struct proto_msg msg;
+
+	memset(fd, -1, sizeof(fd));
+	device_begin(dev, resumed);
+	for (uint32_t i = 0; i < vbd->nopen; i++) {
+		item = device_item_of(dev, PROTO_BLK_OPEN, NULL, i);
+		missing[i] = !item;
+		if (item)
+			take_over(vbd, &item->u.blk);
+		else
+			open = device_ring_open(dev, i);
+	}
+	/* What is to be opened stands in a tree, which a round reads. */
+	if (open && !vbd->file.kept && !dev->back) {
+		dev->rc = -EAGAIN;
+	} else if (open && reopen(vbd, &open->u.blk, fd)) {
+		dev->rc = -EIO;
+		snprintf(dev->why, sizeof(dev->why), "%.150s", vbd->error);
+		vbd->error[0] = '\0';
+	}
+	for (uint32_t i = 0; i < vbd->nopen && !dev->rc; i++) {
+		if (!missing[i])
+			continue;
+		msg = *device_ring_open(dev, i);
+		fill_storage(&msg.u.blk, vbd);
+		device_resume_ring(dev, i, &msg, fd[i]);
+		fd[i] = -1;
+	}
+	close_all(fd, vbd->nopen);
 	device_end(dev);
 }
 
@@ -446,6 +576,7 @@ static void run_resize(struct vbd *vbd)
 		return;
 	}
 	vbd->props.size = props.size;
+	vbd->props.phys_size = props.phys_size;
 	device_begin(dev, resized);
 	for (uint32_t i = 0; i < vbd->nopen; i++) {
 		struct proto_msg msg = {.type = PROTO_BLK_RESIZE,
@@ -615,10 +746,8 @@ static const char *reason(const struct vbd *vbd)
 {
 	if (vbd->error[0])
 		return vbd->error;
-	if (vbd->dev.broken)
-		return "the guest broke the ring's rules; see xenpvd's log";
-	if (vbd->dev.died)
-		return "its worker died; see xenpvd's log, and attach it again";
+	if (vbd->dev.reason[0])
+		return vbd->dev.reason;
 	return NULL;
 }
 
@@ -709,6 +838,7 @@ static void clean(struct device *dev)
 	struct vbd *vbd = vbd_of(dev);
 
 	claim_drop(&vbd->claim);
+	reopen_drop(&vbd->file);
 	free(vbd->name);
 	free(vbd->pname);
 }
@@ -728,6 +858,8 @@ const struct device_class vbd_class = {
 	.ring = vbd_front_ring,
 	.step = vbd_step,
 	.run = run,
+	.take_up = take_up,
+	.restore = restore,
 	.forget = ask_forget,
 	.forgotten = forgotten,
 	.writes_max = writes_max,

@@ -27,6 +27,7 @@
 #include "control/claim.h"
 #include "control/device.h"
 #include "control/disk_tune.h"
+#include "control/reopen.h"
 #include "control/vbd_front.h"
 
 /*
@@ -58,7 +59,9 @@ struct vbd {
 	uint32_t queues;	    /* that are announced now */
 	struct proto_limits limits; /* as the worker was told */
 	struct vbd_front front;
-	uint32_t nopen; /* queues that the worker was asked to open */
+	uint32_t nopen;	    /* queues that the worker was asked to open */
+	struct reopen file; /* the storage, for the next worker */
+	char storage[16];   /* props.storage of what an earlier xenpvd opened */
 
 	char error[PDEV_ERR_MAX];   /* why it is not served; "" */
 	char unsized[PDEV_ERR_MAX]; /* why it cannot be resized; "" */

@@ -118,7 +118,7 @@ static void run_open(struct device *dev)
 		return;
 	}
 	device_begin(dev, opened);
-	device_ask(dev, &msg, NULL, 0);
+	device_ask_ring(dev, 0, &msg, -1);
 	device_end(dev);
 }
 
@@ -216,6 +216,7 @@ static void lun_settle(struct vscsi_lun *lun)
 			lun_medium_settle(lun);
 		return;
 	case BUS_LUN_ADD:
+		lun->given = !lun->rc;
 		if (!lun->rc) {
 			lun->again = false;
 			snprintf(text, sizeof(text),
@@ -254,7 +255,7 @@ static void luns_done(struct device *dev)
 		for (size_t i = 0; i < ctl->nluns; i++)
 			lun_medium_clear(ctl->luns[i]);
 		if (dev->step.action == BUS_CONNECT)
-			device_failed(dev);
+			device_give_up(dev, "the worker", dev->why);
 		else /* device_worker_died() will see to it */
 			device_round_end(dev, DEVICE_RETRY_US);
 		return;
@@ -299,7 +300,9 @@ static bool plan_luns(struct vscsi *ctl)
 		lun_medium_clear(lun);
 		lun->action = BUS_LUN_NONE;
 		lun->next = lun->state;
-		if (!lun->present) {
+		if (lun->lost && lun->present) {
+			lun->next = WIRE_BUS_CLOSED;
+		} else if (!lun->present) {
 			/* Its nodes are gone without a word. */
 			if (lun->added)
 				lun->action = BUS_LUN_DEL;
@@ -341,6 +344,9 @@ static void run_luns(struct device *dev)
 			return;
 		}
 	}
+	/* What an earlier xenpvd had begun. */
+	if (dev->step.action == BUS_CONNECT && dev->guest->adopted && !dev->rc)
+		ask_forget(dev);
 	for (size_t i = 0; i < ctl->nluns && !dev->rc; i++) {
 		struct vscsi_lun *lun = ctl->luns[i];
 
@@ -357,6 +363,137 @@ static void run_luns(struct device *dev)
 			change_medium(lun);
 	}
 	device_end(dev);
+}
+
+/* ------------------------------------------------------------- once more */
+
+static void take_up(struct device *dev, unsigned int n,
+		    const struct proto_msg *open)
+{
+	(void)n;
+	dev->rings.held = (struct ring_id){.known = true,
+					   .gref = open->u.ring.gref,
+					   .port = open->u.ring.port};
+}
+
+static void ring_resumed(struct device *dev)
+{
+	device_restored(dev, dev->rc, dev->why);
+}
+
+static void resume_ring(struct vscsi *ctl)
+{
+	struct device *dev = &ctl->dev;
+	const struct proto_msg *open;
+	struct proto_msg msg;
+
+	device_begin(dev, ring_resumed);
+	if (!device_item_of(dev, PROTO_SCSI_OPEN, NULL, 0) &&
+	    (open = device_ring_open(dev, 0))) {
+		msg = *open;
+		device_resume_ring(dev, 0, &msg, -1);
+	}
+	device_end(dev);
+}
+
+/* A LUN that does not come back does not keep the others from doing so. */
+static void lose_lun(struct vscsi_lun *lun)
+{
+	lun_release(lun);
+	lun->lost = true;
+	lun_log(lun, LOG_ERR, lun->error);
+}
+
+static void luns_resumed(struct device *dev)
+{
+	struct vscsi *ctl = vscsi_of(dev);
+	struct vscsi_lun *bad = NULL;
+
+	for (size_t i = 0; i < ctl->nluns; i++) {
+		struct vscsi_lun *lun = ctl->luns[i];
+
+		if (lun->given || !(lun->added || lun_in_use(lun)))
+			continue;
+		if (dev->tries >= VSCSI_LUN_TRIES)
+			lose_lun(lun);
+		else
+			bad = lun;
+	}
+	if (dev->rc || bad)
+		device_restored(dev, dev->rc ? dev->rc : bad->rc,
+				dev->rc ? dev->why : bad->error);
+	else
+		resume_ring(ctl);
+}
+
+static void on_lun_resumed(void *ctx, int rc, const struct proto_msg *reply)
+{
+	struct vscsi_lun *lun = ctx;
+	struct device *dev = &lun->ctl->dev;
+
+	lun->rc = rc;
+	lun->given = !rc;
+	if (!rc) {
+		lun->added = true;
+		lun->error[0] = '\0';
+	} else if (reply)
+		snprintf(lun->error, sizeof(lun->error), "%s: %s", reply->text,
+			 strerror(-rc));
+	else
+		dev->rc = rc; /* the worker is lost, not this LUN */
+	device_end(dev);
+}
+
+static void resume_lun(struct vscsi_lun *lun)
+{
+	int fds[PROTO_FDS_MAX];
+	struct proto_msg msg;
+
+	lun->rc = lun_again(lun, &msg, fds);
+	if (!lun->rc)
+		lun->rc = link_call(lun->ctl->dev.guest->link, &msg, fds,
+				    PROTO_FDS_MAX, on_lun_resumed, lun);
+	if (!lun->rc)
+		lun->ctl->dev.calls++;
+}
+
+static void restore(struct device *dev)
+{
+	struct vscsi *ctl = vscsi_of(dev);
+	const struct proto_msg *item;
+	struct proto_addr addr;
+
+	device_begin(dev, luns_resumed);
+	for (size_t i = 0; i < ctl->nluns; i++) {
+		struct vscsi_lun *lun = ctl->luns[i];
+
+		if (lun->given || !(lun->added || lun_in_use(lun)) ||
+		    lun_place(lun))
+			continue;
+		addr = lun_proto_addr(lun);
+		item = device_item_of(dev, PROTO_LUN_ADD, &addr, 0);
+		if (item)
+			lun_take_over(lun, item);
+		else
+			resume_lun(lun);
+	}
+	/* What an earlier xenpvd has added, and nobody knows of any more. */
+	while ((item = device_item_left(dev, PROTO_LUN_ADD))) {
+		struct proto_msg msg = {.type = PROTO_LUN_DEL,
+					.addr = item->addr};
+
+		device_ask(dev, &msg, NULL, 0);
+	}
+	device_end(dev);
+}
+
+/* Of the worker that has died. */
+static void detached(struct device *dev)
+{
+	struct vscsi *ctl = vscsi_of(dev);
+
+	for (size_t i = 0; i < ctl->nluns; i++)
+		ctl->luns[i]->given = false;
 }
 
 /* ---------------------------------------------------------------- writing */
@@ -384,8 +521,25 @@ static void add_lun_writes(struct device_writes *w, const struct device *dev,
 		lun_medium_writes(lun, w);
 }
 
-/* States that are expected and written, an error that is written or removed. */
-#define LUN_WRITES 3
+/* A controller has no node for it; its LUNs do. */
+static void add_reason(struct device_writes *w, const struct vscsi *ctl)
+{
+	char error[48];
+
+	for (size_t i = 0; i < ctl->nluns; i++) {
+		if (!ctl->luns[i]->present || ctl->luns[i]->error_node)
+			continue;
+		snprintf(error, sizeof(error),
+			 "vscsi-devs/dev-%" PRIu32 "/error",
+			 ctl->luns[i]->number);
+		device_add_write(w, &ctl->dev, STORE_OP_WRITE, error,
+				 ctl->dev.reason);
+	}
+}
+
+/* States that are expected and written, an error that is written or removed, and
+ * a reason. */
+#define LUN_WRITES 4
 
 static size_t writes_max(const struct device *dev)
 {
@@ -403,6 +557,8 @@ static void add_writes(const struct device *dev, struct device_writes *w)
 				  WIRE_BUS_SCSI_SG_GRANT, PROTO_SEGS_MAX);
 	if (dev->step.action == BUS_DISCONNECT)
 		return;
+	if (dev->reason[0])
+		add_reason(w, ctl);
 	for (size_t i = 0; i < ctl->nluns; i++)
 		if (ctl->luns[i]->present)
 			add_lun_writes(w, dev, ctl->luns[i]);
@@ -460,6 +616,9 @@ const struct device_class vscsi_class = {
 	.ring = ring_id_read,
 	.step = bus_back_step,
 	.run = run_luns,
+	.take_up = take_up,
+	.restore = restore,
+	.detached = detached,
 	.forget = ask_forget,
 	.forgotten = forgotten,
 	.writes_max = writes_max,

@@ -13,6 +13,9 @@
 /* LUNs of one controller. */
 #define VSCSI_LUNS_MAX 256
 
+/* Attempts to give a LUN to a new worker, some seconds in all. */
+#define VSCSI_LUN_TRIES 12
+
 /* A frontend with all LUNs has 2 nodes for each, and some of its own. */
 #define VSCSI_FRONT_NODES (2 * VSCSI_LUNS_MAX + 64)
 #define VSCSI_FRONT_BYTES (128 * 1024)

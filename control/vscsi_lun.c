@@ -31,9 +31,26 @@ struct vscsi_lun *lun_new(struct vscsi *ctl, uint32_t number)
 	return lun;
 }
 
+static void close_fds(int *fds)
+{
+	for (int i = 0; i < PROTO_FDS_MAX; i++) {
+		if (fds[i] >= 0)
+			close(fds[i]);
+		fds[i] = -1;
+	}
+}
+
+static void drop_files(struct vscsi_lun *lun)
+{
+	for (int i = 0; i < PROTO_FDS_MAX; i++)
+		reopen_drop(&lun->file[i]);
+	lun->order.type = 0;
+}
+
 void lun_free(struct vscsi_lun *lun)
 {
 	claim_drop(&lun->claim);
+	drop_files(lun);
 	free(lun->pname);
 	free(lun->vdev);
 	free(lun->options);
@@ -108,6 +125,8 @@ int lun_read(struct vscsi_lun *lun, const struct store_tree *back,
 	lun->state = state_node(lun, back);
 	lun->front = state_node(lun, front);
 	lun->error_node = tree_get(back, node_path(path, lun, "error")) != NULL;
+	if (lun->state == WIRE_BUS_INITIALISING)
+		lun->lost = false; /* attached again */
 	if (!lun->present)
 		return 0;
 	rc = copy_node(lun, back, WIRE_BUS_SCSI_PDEVNAME, &lun->pname);
@@ -222,6 +241,7 @@ static void fill(struct proto_lun *out, const struct vscsi_lun *lun,
 	snprintf(out->serial, sizeof(out->serial), "%s", props->serial);
 	snprintf(out->product, sizeof(out->product), "%s",
 		 pdev->options.product);
+	snprintf(out->id, sizeof(out->id), "%s", props->id);
 }
 
 /* The nodes' texts into PDEV and lun->at. */
@@ -259,6 +279,28 @@ static int parse(struct vscsi_lun *lun, struct pdev *pdev)
 			  sizeof(lun->error));
 }
 
+/* For the next worker: the message, and descriptors. */
+static int keep(struct vscsi_lun *lun, const struct proto_msg *msg,
+		const int *fds)
+{
+	int rc = 0;
+
+	drop_files(lun);
+	if (pdev_is_connection(msg->u.lun.storage, msg->u.lun.args))
+		return 0;
+	for (int i = 0; i < PROTO_FDS_MAX && !rc; i++)
+		if (fds[i] >= 0)
+			rc = reopen_keep(
+				&lun->file[i], fds[i],
+				!(msg->u.lun.flags & PROTO_LUN_SHARED));
+	if (rc) {
+		say(lun, "cannot keep its files: %s", strerror(-rc));
+		return rc;
+	}
+	lun->order = *msg;
+	return 0;
+}
+
 int lun_prepare(struct vscsi_lun *lun, struct proto_msg *msg, int *fds)
 {
 	struct claim_list *claims = &lun->ctl->dev.guest->daemon->claims;
@@ -267,8 +309,7 @@ int lun_prepare(struct vscsi_lun *lun, struct proto_msg *msg, int *fds)
 	int rc;
 
 	lun->error[0] = '\0';
-	for (int i = 0; i < PROTO_FDS_MAX; i++)
-		fds[i] = -1;
+	memset(fds, -1, PROTO_FDS_MAX * sizeof(*fds));
 	pdev = malloc(sizeof(*pdev)); /* two paths: too much for a stack */
 	if (!pdev) {
 		say(lun, "out of memory; try again");
@@ -307,16 +348,13 @@ int lun_prepare(struct vscsi_lun *lun, struct proto_msg *msg, int *fds)
 	lun->size = props.size;
 	lun->naa = props.naa;
 	lun->sg = pdev->sg;
-	claim_take(claims, &lun->claim, lun->ctl->dev.guest, lun->vdev, pdev,
-		   &props);
+	rc = keep(lun, msg, fds);
+	if (!rc)
+		claim_take(claims, &lun->claim, lun->ctl->dev.guest, lun->vdev,
+			   pdev, &props);
 out:
-	if (rc) {
-		for (int i = 0; i < PROTO_FDS_MAX; i++) {
-			if (fds[i] >= 0)
-				close(fds[i]);
-			fds[i] = -1;
-		}
-	}
+	if (rc)
+		close_fds(fds);
 	free(pdev);
 	return rc;
 }
@@ -343,9 +381,78 @@ bool lun_moved(const struct vscsi_lun *lun)
 	return moved;
 }
 
+/* The same files, opened anew. */
+static int open_files(struct vscsi_lun *lun, int *fds)
+{
+	memset(fds, -1, PROTO_FDS_MAX * sizeof(*fds));
+	for (int i = 0; i < PROTO_FDS_MAX; i++) {
+		if (!lun->file[i].kept)
+			continue;
+		fds[i] = reopen_open(&lun->file[i]);
+		if (fds[i] >= 0)
+			continue;
+		say(lun, "cannot open it again: %s", strerror(-fds[i]));
+		i = fds[i];
+		close_fds(fds);
+		return i;
+	}
+	return 0;
+}
+
+int lun_again(struct vscsi_lun *lun, struct proto_msg *msg, int *fds)
+{
+	int rc;
+
+	if (lun->order.type) {
+		*msg = lun->order;
+		rc = open_files(lun, fds);
+	} else {
+		claim_drop(&lun->claim);
+		rc = lun_prepare(lun, msg, fds);
+	}
+	msg->u.lun.flags |= PROTO_LUN_RESUME;
+	return rc;
+}
+
+void lun_take_over(struct vscsi_lun *lun, const struct proto_msg *order)
+{
+	struct guest *guest = lun->ctl->dev.guest;
+	const struct proto_lun *p = &order->u.lun;
+
+	lun->added = lun->given = true;
+	lun->read_only = p->flags & PROTO_LUN_READ_ONLY;
+	lun->size = p->size;
+	lun->naa = p->naa;
+	lun->at = (struct pdev_vdev){.host = (uint16_t)lun->ctl->dev.id,
+				     .channel = order->addr.channel,
+				     .target = order->addr.target,
+				     .lun = order->addr.lun};
+	if (!lun->claim.held)
+		claim_hold(&guest->daemon->claims, &lun->claim, guest,
+			   lun->vdev ? lun->vdev : "", p->id, p->naa,
+			   p->flags & PROTO_LUN_SHARED);
+}
+
+int lun_place(struct vscsi_lun *lun)
+{
+	if (!lun->vdev)
+		return -EINVAL;
+	return pdev_vdev_parse(&lun->at, lun->vdev, lun->error,
+			       sizeof(lun->error));
+}
+
+bool lun_in_use(const struct vscsi_lun *lun)
+{
+	return lun->present && !lun->lost &&
+	       (lun->state == WIRE_BUS_INITIALISED ||
+		lun->state == WIRE_BUS_CONNECTED ||
+		lun->state == WIRE_BUS_CLOSING);
+}
+
 void lun_release(struct vscsi_lun *lun)
 {
-	lun->added = false;
+	lun->added = lun->given = false;
+	drop_files(lun);
 	claim_drop(&lun->claim);
 	lun->naa = 0;
 }

@@ -12,6 +12,7 @@
 #include "control/claim.h"
 #include "control/guest.h"
 #include "control/pdev.h"
+#include "control/reopen.h"
 #include "control/tree.h"
 #include "core/bus.h"
 #include "host/log.h"
@@ -31,10 +32,15 @@ struct vscsi_lun {
 	char *pname, *vdev, *options; /* NULL: no such node */
 	bool error_node;	      /* there is a node "error" */
 
-	/* What is held: from LUN_ADD until it is gone from the worker. */
+	/* What is held: from LUN_ADD until it is gone from the worker, and from
+	 * one worker to the next. */
 	bool added;
 	bool again; /* taken from the worker, to be given anew: see lun_moved() */
-	struct sgdev sg; /* of a real device: what the worker has open */
+	struct sgdev sg;	/* of a real device: what the worker has open */
+	bool given;		/* the worker of the moment has it */
+	bool lost;		/* it could not be given to a new worker */
+	struct proto_msg order; /* by which it was added; type 0: none */
+	struct reopen file[PROTO_FDS_MAX]; /* that went with it */
 	struct pdev_vdev at;
 	bool read_only;
 	struct claim claim;
@@ -113,6 +119,25 @@ void lun_medium_writes(const struct vscsi_lun *lun, struct device_writes *w);
 
 /* lun_medium_clear - at the beginning of a round, or when the worker is lost. */
 void lun_medium_clear(struct vscsi_lun *lun);
+
+/*
+ * lun_again - lun_prepare() for a worker that is to go on with it
+ *
+ * The same files are opened; connections are made anew. -EBUSY: the last worker
+ * is not done with them.
+ */
+int lun_again(struct vscsi_lun *lun, struct proto_msg *msg,
+	      int *fds) XPV_MUST_CHECK;
+
+/* lun_take_over - an earlier xenpvd has added it by @order, and its worker has
+ * it. */
+void lun_take_over(struct vscsi_lun *lun, const struct proto_msg *order);
+
+/* lun_place - lun->at from its vdev. */
+int lun_place(struct vscsi_lun *lun) XPV_MUST_CHECK;
+
+/* lun_in_use - is its state one in which a guest may have it? */
+bool lun_in_use(const struct vscsi_lun *lun);
 
 /* lun_release - the worker does not have it (any more). */
 void lun_release(struct vscsi_lun *lun);

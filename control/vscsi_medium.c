@@ -126,6 +126,7 @@ void lun_medium_settle(struct vscsi_lun *lun)
 		return;
 	}
 	claim_replace(claims, &lun->claim, &lun->next_claim);
+	lun->order.type = 0; /* a new worker gets what the nodes say now */
 	lun->size = lun->next_size;
 	snprintf(text, sizeof(text), "its medium is %.300s, %" PRIu64 " bytes",
 		 lun->next_medium->name, lun->size);

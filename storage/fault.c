@@ -109,6 +109,7 @@ static void struck(struct uring_op *op, int32_t res, uint32_t flags)
 	case FAULT_EIO:
 	case FAULT_SHORT:
 	case FAULT_HANG:
+	case FAULT_CRASH:
 		end(io, XPV_EIO);
 		break;
 	}
@@ -151,6 +152,8 @@ static void fault_submit(struct storage *s, struct storage_io *io)
 	}
 	io->storage = s;
 	io->progress = (uint64_t)at;
+	if (f->spec.part[at].effect == FAULT_CRASH)
+		abort(); /* as one of our assertions */
 	if (f->spec.part[at].effect == FAULT_SHORT && half_begun(f, io))
 		return;
 	io->op.done = struck;

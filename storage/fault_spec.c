@@ -29,6 +29,7 @@ static const struct {
 			 BIT(STORAGE_READ) | BIT(STORAGE_WRITE), false},
 	[FAULT_SLOW] = {"slow", ALL, ALL, true},
 	[FAULT_HANG] = {"hang", ALL, ALL, true},
+	[FAULT_CRASH] = {"crash", ALL, ALL, false},
 };
 
 static const char *const op_names[] = {

@@ -11,6 +11,7 @@
  *           slow=TIME   begin later; a cancelled one ends at once
  *           hang=TIME   do nothing for so long, whoever wants it back, and
  *                       then fail
+ *           crash       the worker dies
  *   TIME    20ms or 5s, up to an hour
  *   WORD    read write flush discard zero extent    only these operations
  *           FROM-TO or FROM-    only what touches these bytes; FROM is the
@@ -44,6 +45,7 @@ enum fault_effect {
 	FAULT_SHORT,
 	FAULT_SLOW,
 	FAULT_HANG,
+	FAULT_CRASH,
 };
 
 struct fault_part {

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "host/log.h"
+#include "worker/door.h"
 #include "worker/proto.h"
 #include "worker/queue.h"
 #include "worker/sandbox.h"
@@ -21,7 +22,7 @@
 #define QUEUES_MAX 256
 
 struct worker {
-	uint32_t domid;
+	struct door door;
 	const struct host_ops *host;
 	const char *place; /* of the host: what follows the colon in --host */
 	struct sandbox sandbox;
@@ -63,7 +64,8 @@ static int start(struct worker *w, const struct queue_id *id)
 
 	if (w->count == QUEUES_MAX)
 		return -ENOSPC;
-	rc = queue_start(&q, w->host, w->place, w->domid, id, PROTO_FD);
+	rc = queue_start(&q, w->host, w->place, w->door.hello.domid, id,
+			 PROTO_FD);
 	if (rc < 0)
 		return rc;
 	w->at[w->count].id = *id;
@@ -104,6 +106,22 @@ static void refuse(const struct proto_msg *msg, int rc, const char *text)
 	(void)proto_send(PROTO_FD, &out, NULL, 0);
 }
 
+/* It is known whose worker it is. */
+static void begin(struct worker *w, const struct proto_msg *msg, int fd)
+{
+	char err[256] = "its socket cannot be used";
+	int rc = door_begin(&w->door, &msg->u.hello, fd);
+
+	prctl(PR_SET_NAME, "xenpv-worker", 0, 0, 0);
+	w->sandbox.domid = msg->u.hello.domid;
+	if (!rc && !w->open)
+		rc = sandbox_enter(&w->sandbox, err, sizeof(err));
+	if (rc)
+		log_line(LOG_ERR, NULL, "dom=%u cannot be served: %s",
+			 msg->u.hello.domid, err);
+	refuse(msg, rc, rc ? err : "");
+}
+
 static void handle(struct worker *w, const struct proto_msg *msg,
 		   const int *fds, int nfds)
 {
@@ -114,6 +132,10 @@ static void handle(struct worker *w, const struct proto_msg *msg,
 	if (msg->type == PROTO_LOG_LEVEL) {
 		log_set_level(msg->u.level);
 		refuse(msg, 0, "");
+		goto close_fds;
+	}
+	if (msg->type == PROTO_BEGIN) {
+		begin(w, msg, nfds ? fds[0] : -1);
 		return;
 	}
 	i = find(w, &id);
@@ -138,34 +160,29 @@ close_fds:
 		close(fds[i]);
 }
 
-/* Serve until control closes its end. */
+/* Serve until it is time to end. */
 static int serve(struct worker *w)
 {
-	struct proto_msg msg = {
-		.type = PROTO_HELLO,
-		.u.hello = {.version = PROTO_VERSION,
-			    .pid = (uint32_t)getpid()},
-	};
+	struct proto_msg msg;
 	int fds[PROTO_FDS_MAX];
-	int nfds, r;
+	int nfds, r = door_open(&w->door);
 
-	r = proto_send(PROTO_FD, &msg, NULL, 0);
 	while (r >= 0) {
-		r = proto_recv(PROTO_FD, &msg, fds, &nfds);
+		r = door_wait(&w->door, &msg, fds, &nfds);
+		if (r > 0) {
+			handle(w, &msg, fds, nfds);
+		} else if (r == -ECHILD) {
+			sweep(w, false);
+			r = w->count > 0;
+		}
 		if (r == 0)
 			break;
-		if (r > 0)
-			handle(w, &msg, fds, nfds);
-		else if (r == -EINTR)
-			r = 0;
 	}
 	return r;
 }
 
-/*
- * Control has gone. Until a new control can take over a running worker the
- * orderly thing is to finish what is in flight and end.
- */
+/* Take no more requests, and wait for what is in flight: another worker goes on
+ * by the journals. */
 static void finish(struct worker *w)
 {
 	unsigned i;
@@ -181,23 +198,16 @@ static void finish(struct worker *w)
 static int parse(struct worker *w, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"domid", required_argument, NULL, 'd'},
 		{"host", required_argument, NULL, 'h'},
 		{"no-sandbox", no_argument, NULL, 'n'},
 		{0},
 	};
-	bool have_domid = false;
 	size_t len;
-	char *end;
 	int c, i;
 
 	w->host = hosts[0];
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (c) {
-		case 'd':
-			w->domid = (uint32_t)strtoul(optarg, &end, 10);
-			have_domid = *end == '\0' && end != optarg;
-			break;
 		case 'h':
 			len = strcspn(optarg, ":");
 			for (i = 0; hosts[i]; i++)
@@ -214,11 +224,12 @@ static int parse(struct worker *w, int argc, char **argv)
 			return -EINVAL;
 		}
 	}
-	return have_domid && w->host && optind == argc ? 0 : -EINVAL;
+	return w->host && optind == argc ? 0 : -EINVAL;
 }
 
-/* Give up what is not needed, or say why that cannot be. */
-static int enter_sandbox(struct worker *w, int argc, char **argv)
+/* Give up what is not needed, or say why that cannot be: what can be given up
+ * before there is a guest. */
+static int begin_sandbox(struct worker *w, int argc, char **argv)
 {
 	char *last = argv[argc - 1];
 	char err[256];
@@ -228,15 +239,11 @@ static int enter_sandbox(struct worker *w, int argc, char **argv)
 		return 0;
 	w->sandbox.host = w->host;
 	w->sandbox.place = w->place;
-	w->sandbox.domid = w->domid;
 	w->sandbox.title = argv[0];
 	w->sandbox.title_room = (size_t)(last + strlen(last) + 1 - argv[0]);
 	rc = sandbox_begin(&w->sandbox, err, sizeof(err));
-	if (!rc)
-		rc = sandbox_enter(&w->sandbox, err, sizeof(err));
 	if (rc)
-		log_line(LOG_ERR, NULL, "dom=%u cannot be served: %s", w->domid,
-			 err);
+		log_line(LOG_ERR, NULL, "no guest can be served: %s", err);
 	return rc;
 }
 
@@ -251,12 +258,11 @@ int main(int argc, char **argv)
 				"xenpvd(8)\n");
 		return 1;
 	}
-	/* Control stops us by closing the socket; the terminal's Ctrl-C is
-	 * for control alone. */
+	/* The terminal's Ctrl-C is for control alone. */
 	signal(SIGINT, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
-	prctl(PR_SET_NAME, "xenpv-worker", 0, 0, 0);
-	if (enter_sandbox(&w, argc, argv) < 0)
+	prctl(PR_SET_NAME, "xenpv-standby", 0, 0, 0);
+	if (begin_sandbox(&w, argc, argv) < 0)
 		return 1;
 	r = serve(&w);
 	finish(&w);

@@ -3,8 +3,10 @@
  * What control asks of a queue, and what it is told. Runs in the queue's
  * thread, between turns.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "worker/queue_impl.h"
@@ -74,15 +76,87 @@ uint64_t queue_fence(const struct queue *q, const struct proto_addr *addr)
 	return h;
 }
 
+/* ---- what is there ---- */
+
+static bool is(const struct given *g, uint32_t type,
+	       const struct proto_addr *addr)
+{
+	return g->msg.type == type &&
+	       (!addr || memcmp(&g->msg.addr, addr, sizeof(*addr)) == 0);
+}
+
+void queue_keep(struct queue *q, const struct proto_msg *msg)
+{
+	struct given *g = calloc(1, sizeof(*g));
+
+	if (!g)
+		return;
+	g->msg = *msg;
+	g->next = q->given;
+	q->given = g;
+}
+
+void queue_drop(struct queue *q, uint32_t type, const struct proto_addr *addr)
+{
+	struct given **at = &q->given, *g;
+
+	while ((g = *at)) {
+		if (is(g, type, addr)) {
+			*at = g->next;
+			free(g);
+		} else {
+			at = &g->next;
+		}
+	}
+}
+
+struct proto_msg *queue_kept(struct queue *q, uint32_t type)
+{
+	struct given *g;
+
+	for (g = q->given; g; g = g->next)
+		if (is(g, type, NULL))
+			return &g->msg;
+	return NULL;
+}
+
+static void list(struct queue *q, uint32_t cookie)
+{
+	const struct given *g;
+	struct proto_msg msg;
+
+	for (g = q->given; g; g = g->next) {
+		msg = g->msg;
+		msg.item = msg.type;
+		msg.type = PROTO_ITEM;
+		msg.cookie = cookie;
+		msg.rc = q->broken_told && msg.item != PROTO_LUN_ADD ? -EPROTO
+								     : 0;
+		queue_send(q, &msg);
+	}
+	queue_reply(q, cookie, 0, NULL);
+}
+
+static void order(struct queue *q, struct mail *m)
+{
+	switch (m->msg.type) {
+	case PROTO_STATS:
+		stats(q, m->msg.cookie);
+		break;
+	case PROTO_LIST:
+		list(q, m->msg.cookie);
+		break;
+	default:
+		q->class->order(q, m);
+	}
+}
+
 void queue_orders(struct queue *q)
 {
 	struct mail *m;
 
 	while ((m = mailbox_get(&q->mail))) {
-		if (m->msg.type == PROTO_STATS)
-			stats(q, m->msg.cookie);
-		else
-			q->class->order(q, m);
+		order(q, m);
 		while (m->nfds > 0)
 			close(m->fds[--m->nfds]);
 		free(m);

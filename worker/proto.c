@@ -61,6 +61,32 @@ static int take_fds(struct msghdr *hdr, int *fds)
 	return n;
 }
 
+/* Whatever the peer has sent, its strings end. */
+static void end_strings(struct proto_msg *msg)
+{
+	uint32_t type = msg->type == PROTO_ITEM ? msg->item : msg->type;
+	struct proto_hello *hello = &msg->u.hello;
+	struct proto_lun *lun = &msg->u.lun;
+	struct proto_blk *blk = &msg->u.blk;
+
+	msg->text[sizeof(msg->text) - 1] = '\0';
+	if (type == PROTO_LUN_ADD) {
+		lun->kind[sizeof(lun->kind) - 1] = '\0';
+		lun->storage[sizeof(lun->storage) - 1] = '\0';
+		lun->args[sizeof(lun->args) - 1] = '\0';
+		lun->serial[sizeof(lun->serial) - 1] = '\0';
+		lun->product[sizeof(lun->product) - 1] = '\0';
+		lun->id[sizeof(lun->id) - 1] = '\0';
+	} else if (type == PROTO_BLK_OPEN) {
+		blk->storage[sizeof(blk->storage) - 1] = '\0';
+		blk->args[sizeof(blk->args) - 1] = '\0';
+		blk->id[sizeof(blk->id) - 1] = '\0';
+	} else if (type == PROTO_HELLO || type == PROTO_BEGIN) {
+		hello->uuid[sizeof(hello->uuid) - 1] = '\0';
+		hello->build[sizeof(hello->build) - 1] = '\0';
+	}
+}
+
 int proto_recv(int fd, struct proto_msg *msg, int *fds, int *nfds)
 {
 	struct iovec iov = {.iov_base = msg, .iov_len = sizeof(*msg)};
@@ -86,21 +112,6 @@ int proto_recv(int fd, struct proto_msg *msg, int *fds, int *nfds)
 			close(fds[--*nfds]);
 		return -EPROTO;
 	}
-	msg->text[sizeof(msg->text) - 1] = '\0';
-	if (msg->type == PROTO_LUN_ADD) {
-		struct proto_lun *lun = &msg->u.lun;
-
-		lun->kind[sizeof(lun->kind) - 1] = '\0';
-		lun->storage[sizeof(lun->storage) - 1] = '\0';
-		lun->args[sizeof(lun->args) - 1] = '\0';
-		lun->serial[sizeof(lun->serial) - 1] = '\0';
-		lun->product[sizeof(lun->product) - 1] = '\0';
-	}
-	if (msg->type == PROTO_BLK_OPEN) {
-		struct proto_blk *blk = &msg->u.blk;
-
-		blk->storage[sizeof(blk->storage) - 1] = '\0';
-		blk->args[sizeof(blk->args) - 1] = '\0';
-	}
+	end_strings(msg);
 	return 1;
 }

@@ -9,8 +9,14 @@
  * Both ends are built from one tree; PROTO_VERSION in the first message
  * (PROTO_HELLO, worker to control) refuses a mixed installation.
  *
- * The worker finds the socket as descriptor PROTO_FD. When it reads end of
- * file there, control has gone: it goes on serving (recovery: DESIGN 3).
+ * The worker finds the socket as descriptor PROTO_FD, says PROTO_HELLO, and is
+ * nobody's until PROTO_BEGIN. When it reads end of file there, control has gone:
+ * it goes on serving, and waits at the socket that came with PROTO_BEGIN for the
+ * next control, which it greets likewise. Answers to questions of an earlier
+ * control may still come then: control tells them by the cookie, whose upper
+ * part is PROTO_SERIAL of the hello. Without anything to serve it ends.
+ *
+ * SIGTERM, in any version: take no more requests, finish what is in flight, end.
  */
 #ifndef WORKER_PROTO_H
 #define WORKER_PROTO_H
@@ -22,6 +28,12 @@
 #define PROTO_FDS_MAX  3
 #define PROTO_TEXT_MAX 200
 #define PROTO_ARGS_MAX 128
+#define PROTO_ID_MAX   80
+#define PROTO_UUID_MAX 40
+
+/* The cookies of the control that was greeted with hello.serial begin here. */
+#define PROTO_SERIAL_SHIFT   20
+#define PROTO_SERIAL(serial) ((serial) << PROTO_SERIAL_SHIFT)
 
 /*
  * Segments of one request, announced as feature-sg-grant: 4 MiB, for tapes with
@@ -61,6 +73,15 @@ enum proto_type {
 			      its ring is not open */
 	PROTO_BLK_LIMITS,  /* control: controller, queue, u.limits (of the whole
 			      device, told to each queue); -ENOENT likewise */
+	PROTO_BEGIN,	   /* control: u.hello.domid and uuid: whose worker it
+			      is from now on; fds[0] the socket, bound and not
+			      listening, at which the next control knocks (may
+			      be absent: then it ends with this one) */
+	PROTO_LIST,	   /* control: controller, queue: what is there? -ENOENT
+			      or PROTO_ITEM for each, before the reply */
+	PROTO_ITEM,	   /* worker, cookie of the list: u.lun (and addr), or
+			      u.ring, or u.blk as they were given, by `item`;
+			      rc: -EPROTO if the ring is broken */
 };
 
 /* Whose controller a message is about; each class has its own numbers. */
@@ -118,9 +139,10 @@ struct proto_lun {
 	uint32_t discard_granularity; /* bytes, 0 = block_size */
 	uint32_t depth;		      /* sg: commands at once, 0 = any */
 	uint64_t naa;		      /* NAA identifier, VPD 83 */
-	uint64_t initiator; /* persistent identity of guest and controller */
-	char serial[32];    /* unit serial number, VPD 80 */
-	char product[20];   /* INQUIRY product, at most 16 characters */
+	uint64_t initiator;    /* persistent identity of guest and controller */
+	char serial[32];       /* unit serial number, VPD 80 */
+	char product[20];      /* INQUIRY product, at most 16 characters */
+	char id[PROTO_ID_MAX]; /* control's: which storage it is */
 };
 
 /* Pages of one block ring: WIRE_BLK_RING_PAGES_MAX. */
@@ -151,6 +173,7 @@ struct proto_blk {
 	char storage[16];	    /* storage driver: "file", "null" */
 	char args[PROTO_ARGS_MAX];  /* struct storage_cfg */
 	struct proto_limits limits; /* of the device */
+	char id[PROTO_ID_MAX];	    /* control's: which storage it is */
 };
 
 /* Counters since the controller was opened; all monotonic. */
@@ -161,10 +184,18 @@ struct proto_stats {
 	uint32_t inflight, luns;
 };
 
+/* PROTO_HELLO, and PROTO_BEGIN. In every version the first two members are
+ * these. */
 struct proto_hello {
 	uint32_t version;
 	uint32_t pid;
+	uint32_t serial;	    /* controls that were there before */
+	uint32_t domid;		    /* PROTO_NOBODY before PROTO_BEGIN */
+	char uuid[PROTO_UUID_MAX];  /* of the guest, "" if it has none */
+	char build[PROTO_UUID_MAX]; /* version and revision of the program */
 };
+
+#define PROTO_NOBODY UINT32_MAX
 
 struct proto_msg {
 	uint32_t type;	     /* enum proto_type */
@@ -172,7 +203,8 @@ struct proto_msg {
 	uint32_t controller; /* U: the H of VDEV; of a disk its number */
 	uint16_t class;	     /* enum proto_class */
 	uint16_t queue;	     /* of a disk, from 0 */
-	int32_t rc;	     /* REPLY: 0 or negative errno */
+	int32_t rc;	     /* REPLY, ITEM: 0 or negative errno */
+	uint32_t item;	     /* ITEM: enum proto_type of what it was given by */
 	struct proto_addr addr;
 	union {
 		struct proto_hello hello;

@@ -326,11 +326,16 @@ bool queue_join(struct queue *q, bool wait)
 {
 	int r = wait ? pthread_join(q->thread, NULL)
 		     : pthread_tryjoin_np(q->thread, NULL);
+	struct given *g;
 
 	if (r == EBUSY)
 		return false;
 	mailbox_fini(&q->mail);
 	sem_destroy(&q->started);
+	while ((g = q->given)) {
+		q->given = g->next;
+		free(g);
+	}
 	free(q);
 	return true;
 }

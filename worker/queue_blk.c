@@ -85,6 +85,7 @@ static void ring_open(struct blk_queue *b, struct mail *m)
 	if (rc < 0)
 		goto no_storage;
 	b->queue.broken_told = false;
+	queue_keep(&b->queue, &m->msg);
 	goto out;
 
 no_storage:
@@ -106,7 +107,11 @@ static void ring_close(struct blk_queue *b, uint32_t cookie)
 
 static void resize(struct blk_queue *b, const struct proto_msg *msg)
 {
+	struct proto_msg *open = queue_kept(&b->queue, PROTO_BLK_OPEN);
+
 	blk_path_resize(&b->path, msg->u.size);
+	if (open)
+		open->u.blk.size = msg->u.size;
 	queue_reply(&b->queue, msg->cookie, b->path.engine ? 0 : -ENOENT, NULL);
 }
 

@@ -78,12 +78,18 @@ struct queue {
 	struct uring uring;
 	struct peer *peer;
 	struct journal_file journal; /* of the ring, while it is open */
+	struct given *given;	     /* what PROTO_LIST shows */
 	bool over;		     /* the thread ends */
 	bool broken_told; /* of this ring; cleared when another is opened */
 	/* polling before sleep */
 	uint64_t poll_ns, poll_max;
 };
 
+/* An order that has been carried out, and is still so. */
+struct given {
+	struct given *next;
+	struct proto_msg msg;
+};
 /*
  * Open the journal of the ring that M opens, with SLOTS requests of SLOT_SIZE
  * bytes, and take its descriptor from M. Without one: nothing. FLAGS are
@@ -107,5 +113,15 @@ void queue_send(struct queue *q, struct proto_msg *msg);
 
 /* Answer the message with COOKIE. TEXT may be NULL. */
 void queue_reply(struct queue *q, uint32_t cookie, int rc, const char *text);
+
+/* Remember MSG, which has been carried out, for the control after this one; out
+ * of memory it is not, and will be given again. */
+void queue_keep(struct queue *q, const struct proto_msg *msg);
+
+/* Forget the order of TYPE, for ADDR (NULL: whatever that is). */
+void queue_drop(struct queue *q, uint32_t type, const struct proto_addr *addr);
+
+/* The order of TYPE that is remembered, or NULL. */
+struct proto_msg *queue_kept(struct queue *q, uint32_t type);
 
 #endif

@@ -67,10 +67,12 @@ static void ring_open(struct scsi_queue *s, struct mail *m)
 		goto out;
 	ring.journal = journal_file_mem(&s->queue.journal);
 	rc = path_open(&s->path, &ring, &why);
-	if (rc < 0)
+	if (rc < 0) {
 		journal_file_close(&s->queue.journal);
-	else
+	} else {
 		s->queue.broken_told = false;
+		queue_keep(&s->queue, &m->msg);
+	}
 out:
 	queue_reply(&s->queue, m->msg.cookie, rc, rc < 0 ? why : NULL);
 }
@@ -83,6 +85,7 @@ static void ring_close(struct scsi_queue *s, uint32_t cookie)
 		return;
 	}
 	path_close(&s->path);
+	queue_drop(&s->queue, PROTO_SCSI_OPEN, NULL);
 	s->close_cookie = cookie;
 }
 
@@ -171,10 +174,12 @@ static void lun_add(struct scsi_queue *s, struct mail *m)
 	why = "no more LUNs fit on this controller";
 	rc = target_add(&s->path.target, &addr, lun,
 			p->flags & PROTO_LUN_RESUME);
-	if (rc < 0)
+	if (rc < 0) {
 		lun->type->close(lun);
-	else
+	} else {
 		why = NULL;
+		queue_keep(&s->queue, &m->msg);
+	}
 out:
 	queue_reply(&s->queue, m->msg.cookie, rc, why);
 }
@@ -188,6 +193,7 @@ static void lun_del(struct scsi_queue *s, const struct proto_msg *msg)
 		queue_reply(&s->queue, msg->cookie, -ENOENT, "no such LUN");
 		return;
 	}
+	queue_drop(&s->queue, PROTO_LUN_ADD, &msg->addr);
 	tl->going = true;
 	tl->going_cookie = msg->cookie;
 }

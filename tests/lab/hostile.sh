@@ -36,7 +36,7 @@ load_ends() {
 
 # workers: the processes, in order; rss: what they take, in KiB.
 workers() {
-	pgrep -f xenpv-worker | sort -n | paste -s -d ' '
+	pgrep -x xenpv-worker | sort -n | paste -s -d ' '
 }
 rss() {
 	local pid sum=0 kib

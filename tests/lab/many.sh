@@ -10,12 +10,12 @@
 memory() {
 	awk '/^Rss:/ {rss = $2} /^Private_(Clean|Dirty):/ {own += $2}
 		END {print rss " KiB resident, " own " KiB of it private"}' \
-		"/proc/$(pgrep -f xenpv-worker | head -n 1)/smaps_rollup"
+		"/proc/$(pgrep -x xenpv-worker | head -n 1)/smaps_rollup"
 }
 
 # threads: of the worker.
 threads() {
-	find "/proc/$(pgrep -f xenpv-worker | head -n 1)/task" -maxdepth 1 -mindepth 1 | wc -l
+	find "/proc/$(pgrep -x xenpv-worker | head -n 1)/task" -maxdepth 1 -mindepth 1 | wc -l
 }
 
 cd /var/tmp || exit 1

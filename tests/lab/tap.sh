@@ -20,9 +20,9 @@ daemon_start() {
 	return 1
 }
 
-# daemon_stop: in an orderly way.
+# daemon_stop: with all devices, in an orderly way.
 daemon_stop() {
-	kill "$daemon_pid" 2>/dev/null && wait "$daemon_pid"
+	kill -INT "$daemon_pid" 2>/dev/null && wait "$daemon_pid"
 }
 
 # guest_xenpv GUEST: puts our command into a guest, as /tmp/xenpv. The guest has the libraries.
@@ -60,7 +60,7 @@ conform_results() {
 
 # no_workers: whether every worker process has ended.
 no_workers() {
-	! pgrep -f xenpv-worker >/dev/null
+	! pgrep -x xenpv-worker >/dev/null
 }
 
 # guest_disk GUEST VDEV: the name of the guest's block device at H:C:T:L of the frontend; the

@@ -106,10 +106,10 @@ daemon_start() {
 	wait_for 20 xenpv status >/dev/null 2>&1
 }
 
-# daemon_stop: in an orderly way, and not slowly.
+# daemon_stop: with all devices, in an orderly way, and not slowly.
 daemon_stop() {
 	local pid=$daemon_pid
-	kill -TERM "$pid" && wait_for 30 ends "$pid" || return
+	kill -INT "$pid" && wait_for 30 ends "$pid" || return
 	daemon_pid=
 	wait "$pid"
 }

@@ -331,13 +331,14 @@ static void assert_on_disk(struct world *w, uint64_t sector, const void *p,
 
 static void start_worker(struct world *w)
 {
-	char host[64], domid[16];
+	struct proto_msg begin = {.type = PROTO_BEGIN,
+				  .u.hello.domid = w->domid};
+	char host[64];
 	int pair[2], log;
 
 	assert_int_equal(
 		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
 	snprintf(host, sizeof(host), "local:%s", dir);
-	snprintf(domid, sizeof(domid), "%u", w->domid);
 	snprintf(w->log, sizeof(w->log), "%s/log", dir);
 	w->worker = fork();
 	if (w->worker == 0) {
@@ -349,13 +350,14 @@ static void start_worker(struct world *w)
 		if (pair[1] == PROTO_FD ? fcntl(PROTO_FD, F_SETFD, 0) < 0
 					: dup2(pair[1], PROTO_FD) < 0)
 			_exit(1);
-		execl(getenv("XENPV_WORKER"), "xenpv-worker", "--domid", domid,
-		      "--host", host, (char *)NULL);
+		execl(getenv("XENPV_WORKER"), "xenpv-worker", "--host", host,
+		      (char *)NULL);
 		_exit(1);
 	}
 	close(pair[1]);
 	w->control = pair[0];
 	assert_int_equal(receive(w).type, PROTO_HELLO);
+	assert_int_equal(ask(w, &begin, -1).rc, 0);
 }
 
 static int open_world(void **state)

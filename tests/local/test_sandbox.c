@@ -131,8 +131,8 @@ static void start(struct worker *w, bool sandbox)
 	w->pid = fork();
 	if (w->pid == 0) {
 		dup2(sock[1], PROTO_FD);
-		execl(getenv("XENPV_WORKER"), "xenpv-worker", "--domid", domid,
-		      "--host", host, sandbox ? NULL : "--no-sandbox", NULL);
+		execl(getenv("XENPV_WORKER"), "xenpv-worker", "--host", host,
+		      sandbox ? NULL : "--no-sandbox", NULL);
 		_exit(127);
 	}
 	close(sock[1]);
@@ -165,6 +165,17 @@ static int ask(struct worker *w, struct proto_msg *msg)
 	if (proto_send(w->sock, msg, NULL, 0))
 		bail("the worker cannot be asked");
 	return receive(w, PROTO_REPLY).rc;
+}
+
+/* W is that of the guest: what is left of the sandbox comes now. */
+static void begin(struct worker *w)
+{
+	struct proto_msg msg = {.type = PROTO_BEGIN};
+
+	(void)receive(w, PROTO_HELLO);
+	msg.u.hello.domid = (uint32_t)strtoul(domid, NULL, 10);
+	if (ask(w, &msg))
+		bail("the worker is of no guest");
 }
 
 /* errno that ROW's attempt ends with in W. */
@@ -276,8 +287,8 @@ int main(int argc, char **argv)
 	listen_all();
 	start(&inside, true);
 	start(&outside, false);
-	(void)receive(&inside, PROTO_HELLO);
-	(void)receive(&outside, PROTO_HELLO);
+	begin(&inside);
+	begin(&outside);
 	for (size_t i = 0; i < XPV_ARRAY_SIZE(rows); i++)
 		if (rows[i].on & (xen ? XEN : LOCAL))
 			check(&rows[i], attempt(&inside, &rows[i]),

@@ -24,6 +24,8 @@ struct world {
 	int answers, last, lost; /* lost: error, 0 until then */
 	int broken;		 /* controller, -1 until then */
 	uint64_t requests;	 /* of the last PROTO_STATS */
+	uint32_t hello;		 /* pid in it */
+	int items;
 };
 
 static void on_broken(void *ctx, enum proto_class class, uint32_t id,
@@ -43,7 +45,23 @@ static void on_lost(void *ctx, int err, const char *why)
 	w->lost = err;
 }
 
-static const struct link_ops ops = {.broken = on_broken, .lost = on_lost};
+static void on_hello(void *ctx, const struct proto_hello *hello)
+{
+	((struct world *)ctx)->hello = hello->pid;
+}
+
+static void on_item(void *ctx, const struct proto_msg *msg)
+{
+	assert_int_equal(msg->controller, 3);
+	((struct world *)ctx)->items++;
+}
+
+static const struct link_ops ops = {
+	.hello = on_hello,
+	.item = on_item,
+	.broken = on_broken,
+	.lost = on_lost,
+};
 
 static void on_reply(void *ctx, int rc, const struct proto_msg *reply)
 {
@@ -93,7 +111,8 @@ static void send_type(struct world *w, uint32_t type, uint32_t cookie, int rc)
 	struct proto_msg msg = {.type = type, .cookie = cookie, .rc = rc};
 
 	if (type == PROTO_HELLO)
-		msg.u.hello = (struct proto_hello){PROTO_VERSION, 77};
+		msg.u.hello = (struct proto_hello){
+			.version = PROTO_VERSION, .pid = 77, .serial = cookie};
 	if (type == PROTO_REPLY)
 		msg.u.stats.requests = 5;
 	msg.controller = 3;
@@ -122,7 +141,7 @@ static void descriptors_arrive(void **state)
 	assert_int_equal(proto_recv(w->worker, &msg, fds, &nfds), -EAGAIN);
 	send_type(w, PROTO_HELLO, 0, 0);
 	turn(w);
-	assert_int_equal(link_pid(w->link), 77);
+	assert_int_equal(w->hello, 77);
 	assert_int_equal(proto_recv(w->worker, &msg, fds, &nfds), 1);
 	assert_int_equal(msg.type, PROTO_LUN_ADD);
 	assert_int_equal(nfds, 1);
@@ -183,10 +202,37 @@ static void a_lost_worker_answers_all(void **state)
 			 -ECONNRESET);
 }
 
+/* A worker that has served an earlier xenpvd may still answer that. */
+static void answers_to_another_are_left_alone(void **state)
+{
+	struct world *w = *state;
+	struct proto_msg msg;
+	int fds[PROTO_FDS_MAX], nfds;
+
+	send_type(w, PROTO_HELLO, 2, 0);
+	ask(w, PROTO_LIST, NULL, 0);
+	turn(w);
+	assert_int_equal(proto_recv(w->worker, &msg, fds, &nfds), 1);
+	assert_int_equal(msg.cookie, PROTO_SERIAL(2u) + 1);
+	send_type(w, PROTO_REPLY, PROTO_SERIAL(1u) + 1, 0);
+	send_type(w, PROTO_ITEM, msg.cookie, 0);
+	turn(w);
+	assert_int_equal(w->answers, 0);
+	assert_int_equal(w->items, 1);
+	send_type(w, PROTO_REPLY, msg.cookie, 0);
+	turn(w);
+	assert_int_equal(w->answers, 1);
+	send_type(w, PROTO_REPLY, msg.cookie, 0);
+	turn(w);
+	assert_int_equal(w->lost, -EPROTO);
+}
+
 static void nonsense_loses_the_link(void **state)
 {
 	struct world *w = *state;
 
+	send_type(w, PROTO_HELLO, 0, 0);
+	turn(w);
 	ask(w, PROTO_STATS, NULL, 0);
 	assert_int_equal(send(w->worker, "nonsense", 8, 0), 8);
 	turn(w);
@@ -202,7 +248,17 @@ static void another_version_is_refused(void **state)
 
 	assert_int_equal(proto_send(w->worker, &msg, NULL, 0), 0);
 	turn(w);
-	assert_int_equal(w->lost, -EPROTO);
+	assert_int_equal(w->lost, -ESTALE);
+}
+
+/* Its messages may be of another length. */
+static void another_version_is_refused_whatever_it_says(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(send(w->worker, "version", 8, 0), 8);
+	turn(w);
+	assert_int_equal(w->lost, -ESTALE);
 }
 
 static void a_reply_that_nobody_asked_for(void **state)
@@ -228,6 +284,11 @@ int main(void)
 						tear_down),
 		cmocka_unit_test_setup_teardown(another_version_is_refused,
 						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			another_version_is_refused_whatever_it_says, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(
+			answers_to_another_are_left_alone, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_reply_that_nobody_asked_for,
 						set_up, tear_down),
 	};
