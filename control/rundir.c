@@ -242,6 +242,16 @@ int rundir_journal_open(int named)
 	return fd < 0 ? -errno : fd;
 }
 
+int rundir_lun(int dir, const char *name)
+{
+	char file[NAME_LEN];
+	int fd;
+
+	snprintf(file, sizeof(file), "lun.%s", name);
+	fd = openat(dir, file, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	return fd < 0 ? -errno : fd;
+}
+
 void rundir_journal_remove(int dir, const char *word, uint32_t id,
 			   unsigned int queue)
 {

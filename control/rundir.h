@@ -60,6 +60,13 @@ int rundir_journal_find(int dir, const char *word, uint32_t id,
 			unsigned int queue) XPV_MUST_CHECK;
 int rundir_journal_open(int named) XPV_MUST_CHECK;
 
+/*
+ * rundir_lun - the file of what a worker's successor must know of a LUN, made if
+ * it is not there; it goes with the directory
+ * @name: of the LUN, one word
+ */
+int rundir_lun(int dir, const char *name) XPV_MUST_CHECK;
+
 void rundir_journal_remove(int dir, const char *word, uint32_t id,
 			   unsigned int queue);
 

@@ -15,6 +15,7 @@
 
 #include "control/daemon.h"
 #include "control/probe.h"
+#include "control/rundir.h"
 #include "control/vscsi.h"
 #include "core/bus.h"
 
@@ -339,11 +340,16 @@ int lun_prepare(struct vscsi_lun *lun, struct proto_msg *msg, int *fds)
 		if (rc)
 			goto out;
 	}
+	/* Without one it works as well, until its worker dies. */
+	if (pdev->kind != PDEV_SG && lun->ctl->dev.guest->dir >= 0)
+		fds[2] = rundir_lun(lun->ctl->dev.guest->dir, lun->vdev);
 	memset(msg, 0, sizeof(*msg));
 	msg->type = PROTO_LUN_ADD;
 	msg->controller = lun->ctl->dev.id;
 	msg->addr = lun_proto_addr(lun);
 	fill(&msg->u.lun, lun, pdev, &props);
+	if (fds[2] >= 0)
+		msg->u.lun.flags |= PROTO_LUN_KEEP;
 	lun->read_only = props.read_only;
 	lun->size = props.size;
 	lun->naa = props.naa;

@@ -73,6 +73,8 @@ int keep_open(struct keep *k, int fd, struct scsi_lu *lu, bool resumed)
 		return 0;
 	if (resumed)
 		len = state_load(&k->file, fd, image, sizeof(image));
+	else if (ftruncate(fd, 0) < 0) /* of another one */
+		len = -errno;
 	if (len < 0)
 		return len;
 	if (len > 0 && scsi_lu_take_over(lu, image, (uint32_t)len) < 0)

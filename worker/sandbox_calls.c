@@ -143,6 +143,7 @@ static const struct call calls_of[] = {
 	CALL(WORKER, pread64, "lun/state.c:read_slot:pread"),
 	CALL(WORKER, pwrite64, "lun/state.c:state_save:pwrite"),
 	CALL(WORKER, fdatasync, "lun/state.c:state_save"),
+	CALL(WORKER, ftruncate, "lun/keep.c:keep_open"),
 	IOCTL(WORKER, SG_GET_VERSION_NUM, "lun/sg.c:ask_driver"),
 	IOCTL(WORKER, SG_GET_SCSI_ID, "lun/sg.c:ask_driver"),
 	IOCTL(WORKER, SG_SET_RESERVED_SIZE, "lun/sg.c:ask_driver"),
