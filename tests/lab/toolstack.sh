@@ -26,10 +26,11 @@ devices() {
 	guest_run "$1" 120 "lsscsi | awk '{print \$2}' | sort | tr '\n' ' '; cd /sys/block; echo xvd*"
 }
 
-# another GUEST DOMID: it is a domain, and another one.
+# another GUEST DOMID: it is another domain, which has its console already.
 another() {
 	local id
-	id=$(guest_id "$1" 2>/dev/null) && [[ $id != "$2" ]]
+	id=$(guest_id "$1" 2>/dev/null) && [[ $id != "$2" ]] &&
+		xenstore-read "/local/domain/$id/console/tty" >/dev/null 2>&1
 }
 
 # reboot_inside GUEST: as an administrator in the guest does; until it is ready again.
