@@ -340,7 +340,8 @@ static struct blk_slot *take_fresh(struct blk_path *p)
 		(void)slots_take(&p->fresh);
 		s->pages = pages_of(s);
 		s->io.buf = buf;
-		buf += s->pages ? s->len : 0;
+		if (s->pages > 0)
+			buf += s->len;
 		s->more = n > 1 ? p->fresh.first : NULL;
 		s = s->more;
 	}

@@ -94,7 +94,10 @@ int proto_recv(int fd, struct proto_msg *msg, int *fds, int *nfds)
 	struct msghdr hdr = {.msg_iov = &iov,
 			     .msg_iovlen = 1,
 			     .msg_control = buf.bytes,
-			     .msg_controllen = sizeof(buf.bytes)};
+			     /* not CMSG_SPACE: its padding has room for one
+			      * more than the caller has */
+			     .msg_controllen =
+				     CMSG_LEN(PROTO_FDS_MAX * sizeof(int))};
 	ssize_t r;
 
 	*nfds = 0;
