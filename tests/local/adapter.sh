@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# shellcheck shell=bash disable=SC2317
+# shellcheck shell=bash disable=SC2016,SC2119,SC2317
 #
 # A whole SCSI adapter as a controller, on a sysfs of our own making in a mount namespace: which LUNs come and
 # go, and what is refused. There is no sg driver behind it, so that all LUNs fail; real ones are in the lab.
