@@ -682,6 +682,7 @@ static int start_loop(struct daemon *daemon)
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGTERM);
 	sigaddset(&mask, SIGINT);
+	sigaddset(&mask, SIGCHLD); /* of arrivals: sd_event_add_child() */
 	if (sigprocmask(SIG_BLOCK, &mask, NULL))
 		return -errno;
 	rc = sd_event_new(&daemon->event);
