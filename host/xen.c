@@ -84,6 +84,9 @@ static int xen_restrict_to(uint32_t domid, const char **why)
 {
 	unsigned i;
 
+	/* Both ends in one domain, for tests: the kernel takes 0 for an error. */
+	if (!domid)
+		return 0;
 	*why = "/dev/xen/evtchn cannot be restricted to one guest";
 	for (i = 0; i < ready.nevents; i++)
 		if (xenevtchn_restrict(ready.events[i], (domid_t)domid) < 0)
