@@ -3,7 +3,8 @@
 #
 # The kernel's own PVSCSI backend, xen-scsiback over LIO: the peer to compare with.
 #
-#	kernel_vscsi_attach GUEST BLOCKDEV H:C:T:L
+#	kernel_vscsi_attach GUEST BLOCKDEV H:C:T:L	a disk of dom0; or, as BLOCKDEV, the SCSI address of
+#							a device that is given as it is (pscsi)
 #	kernel_vscsi_detach GUEST H:C:T:L
 #
 # In LIO each unit is an iblock backstore, and a LUN of a target that belongs to the guest's host H.
@@ -38,9 +39,25 @@ _vscsi_target() {
 	mkdir -p "$tpg" && echo "$1" >"$tpg/nexus"
 }
 
+# _vscsi_pscsi STORE ADDRESS: a backstore that is a SCSI device itself. Disks and CDs want their block
+# device's name, too.
+_vscsi_pscsi() {
+	local h c t l block
+	IFS=: read -r h c t l <<<"$2"
+	modprobe target_core_pscsi || return
+	block=$(ls "/sys/class/scsi_device/$2/device/block" 2>/dev/null)
+	mkdir -p "$1" || return
+	echo "scsi_host_id=$h,scsi_channel_id=$c,scsi_target_id=$t,scsi_lun_id=$l" >"$1/control" || return
+	echo "/dev/${block:-null}" >"$1/udev_path" && echo 1 >"$1/enable"
+}
+
 # _vscsi_unit BACKSTORE BLOCKDEV LUN_DIR: makes the backstore and puts it into the target.
 _vscsi_unit() {
 	local store=$_TARGET/core/$1
+	if [[ $1 == pscsi_* ]]; then
+		_vscsi_pscsi "$store" "$2" && mkdir -p "$3" && ln -s "$store" "$3/unit"
+		return
+	fi
 	mkdir -p "$store" || return
 	echo "udev_path=$2" >"$store/control" || return
 	echo "$2" >"$store/udev_path" || return
@@ -72,6 +89,7 @@ kernel_vscsi_attach() {
 	while [[ -e $_VSCSI/$dom/$host/$n ]]; do ((++n)); done
 	unit=$back/vscsi-devs/dev-$n
 	store=iblock_0/d$dom.h$host.n$n
+	[[ $2 == /* ]] || store=pscsi_0/d$dom.h$host.n$n
 	_vscsi_target "$tport" || return
 	_vscsi_unit "$store" "$2" "$_TARGET/xen-pvscsi/$tport/tpgt_0/lun/lun_$n" || return
 	mkdir -p "$_VSCSI/$dom/$host"
