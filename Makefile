@@ -39,6 +39,7 @@ setup: deps
 dest: all
 	@rm -rf $(B)/lab/dest
 	@meson install -C $(B) --no-rebuild --quiet --destdir lab/dest
+	@find $(B)/lab/dest -type f -perm -100 -exec strip {} + # guests get them over a console
 
 check: dest                # every test, the real Xen in QEMU included
 	@tools/check $(B) tidy unit corpus unit-asan corpus-asan fuzz abi local \

@@ -117,7 +117,7 @@ seen() {
 	is "block-list --json" "$(xenpv block-list --json web | jq -c '.[] | [.vdev, .id, .read_only, .size, .state]' | tr '\n' ' ')" \
 		'["xvda",51712,false,67108864,"connected"] ["xvdb",51728,true,67108864,"connected"] ["xvdc",51744,false,67108864,"connected"] '
 	like "block-list of nobody" "$(xenpv block-list nobody 2>&1)" 'nobody'
-	like "status" "$(xenpv status)" 'web +[0-9]+ +[0-9]+ +[0-9.]+ [KM]iB +yes +xvda +- +[1-9][0-9]* '
+	like "status" "$(xenpv status)" 'web +[0-9]+ +[0-9]+ +[0-9.]+ [KM]iB +(yes|no) +xvda +- +[1-9][0-9]* '
 	is "its counters" "$(xenpv status --json | jq '[.guests[].devices[] | select(.vdev == "xvda") |
 		.stats.write_bytes >= 8388608, .stats.read_bytes >= 8388608, .stats.guest_errors == 0] | all')" true
 }

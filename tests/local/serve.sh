@@ -197,10 +197,19 @@ deaths() {
 	ok "the guest works on it" guest_do g1 "verify 0:0:0:0 8M"
 }
 
+# at_rest: nothing has changed in xenstore for half a second.
+at_rest() {
+	local before
+	before=$(tree)
+	sleep 0.5
+	[[ $(tree) == "$before" ]]
+}
+
 stop() {
 	ok "an orderly stop of xenpvd" daemon_stop
 	is "nobody complains" "$(grep -E 'error|crit' xenpvd.log | grep -v 'signal 9\|worker died')" ''
 	ok "no worker is left" no_workers
+	ok "the guest has seen it" wait_for 20 at_rest
 	refused "xenpvd does not run" "xenpvd is not running.*xenpvd --host local:" \
 		xenpv scsi-attach g1 b.img 2:0:0:0
 	ok "the guest lives" guest_do g1 "echo yes"

@@ -170,7 +170,8 @@ sleep 2.5
 ok "--idle: not while somebody is connected" kill -0 "$pid"
 kill $watcher
 wait $watcher 2>/dev/null
-ok "--idle: it ends by itself" soon test ! -e "$host/xenstore"
+ok "--idle: it ends by itself" soon test ! -e "/proc/$pid"
+is "--idle: and takes its sockets away" "$(ls "$host")" lock
 "$program" "$host" &
 pid=$!
 soon test -S "$host/xenstore"
