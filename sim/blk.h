@@ -84,8 +84,9 @@ struct blk_sim_queue {
 
 struct blk_op {
 	bool used, sent;
-	bool live; /* drawn in the second phase */
-	bool torn; /* the power has failed since it was sent first */
+	bool live;  /* drawn in the second phase */
+	bool torn;  /* the power has failed since it was sent first */
+	bool again; /* it was sent over an earlier connection, too */
 	uint32_t id;
 	struct blk_sim_queue *q;
 	enum blk_front_op op;

@@ -105,7 +105,8 @@ static void on_done(void *host, uint64_t cookie, int result, bool pinned)
 		world_fail(g->w, "once", "done for what is not under way");
 	if (pinned && g->kind != BLK_DECEIVED)
 		world_fail(g->w, "pages", "an honest backend keeps a page");
-	if (q->suspending && g->kind != BLK_DECEIVED)
+	/* What had ended before, by lack of a grant, say, may be told now. */
+	if (q->suspending && result == XPV_EIO && g->kind != BLK_DECEIVED)
 		world_fail(g->w, "once", "a request ends with its connection");
 	blk_load_done(g, o, result, pinned, q->losing);
 }
@@ -315,9 +316,13 @@ void blk_front_up(struct blk_sim_queue *q)
 void blk_front_down(struct blk_sim_queue *q, bool moved, bool give_up)
 {
 	struct blk_guest *g = q->g;
+	uint32_t i;
 
 	q->gen++;
 	q->planned = false;
+	for (i = 0; i < BLK_SIM_OPS; i++)
+		if (g->op[i].used && g->op[i].q == q)
+			g->op[i].again |= g->op[i].sent;
 	if (g->kind != BLK_HOSTILE && q->front) {
 		q->losing = true;
 		q->suspending = true;

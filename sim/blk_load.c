@@ -192,7 +192,7 @@ struct blk_op *blk_load_next(struct blk_sim_queue *q)
 	o->q = q;
 	o->sent = false;
 	o->live = g->w->live;
-	o->torn = false;
+	o->torn = o->again = false;
 	if (!draw(g, o))
 		return NULL;
 	if (!begins(g, o)) {
@@ -276,7 +276,8 @@ void blk_load_done(struct blk_guest *g, struct blk_op *o, int result,
 	world_note(g->w, "op-done", o->op, (uint64_t)(int64_t)result);
 	if (g->kind == BLK_HONEST && o->live && !good && !lost)
 		world_fail(g->w, "live", "a read ends with %d", result);
-	if (writes(o) && result == XPV_ENOTSUP && !lost)
+	/* A worker that died may have done some of what the next one refuses. */
+	if (writes(o) && result == XPV_ENOTSUP && !lost && !o->again)
 		model_unwritten(&g->model, o->lba, o->blocks, o->start);
 	else if (writes(o))
 		/* passes that were over before the power failed are not made

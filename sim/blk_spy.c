@@ -53,16 +53,19 @@ static void read_segs(struct blk_sim_queue *q, struct blk_seen *s)
 void blk_spy_requests(struct blk_sim_queue *q)
 {
 	struct blk_spy *y = &q->spy;
+	uint32_t prod;
 
 	if (!y->on)
 		return;
-	if (shared(q)->req_prod - y->rsp_seen > q->slots) {
+	/* Too far, or back again. */
+	prod = shared(q)->req_prod;
+	if (prod - y->rsp_seen > q->slots || prod - y->req_seen > q->slots) {
 		if (q->g->kind == BLK_HONEST)
 			world_fail(q->g->w, "once", "more requests than slots");
 		y->on = false; /* it has broken the ring: anything goes */
 		return;
 	}
-	for (; y->req_seen != shared(q)->req_prod; y->req_seen++) {
+	for (; y->req_seen != prod; y->req_seen++) {
 		struct blk_seen *s = y->out;
 
 		y->open++;
