@@ -76,8 +76,8 @@ io() {
 both() {
 	local g=g$1
 	guest_start "$g" type="$1" vcpus=2 || bail "guest $g starts"
-	ok "$g: its driver is unloaded" guest_run "$g" 20 'modprobe -r xen_scsifront && ! lsmod | grep scsifront'
-	gzip -c "$(command -v xenpv)" | guest_feed "$g" 120 'zcat >/tmp/xenpv && chmod +x /tmp/xenpv'
+	ok "$g: its driver is unloaded" guest_run "$g" 120 'modprobe -r xen_scsifront && ! lsmod | grep scsifront'
+	ok "$g: our program gets there" guest_xenpv "$g" || return
 	ok "$g: the program runs" program_start "$g"
 	ok "$g: a disk of the kernel's backend" kernel_vscsi_attach "$g" /dev/ram0 0:0:0:0
 	io "$g, kernel" "$g" 0:0:0:0
