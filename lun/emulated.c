@@ -69,7 +69,7 @@ static void go_on(struct emulated *e, struct lun_cmd *cmd, enum scsi_step step)
 		while (step == SCSI_STEP_IO &&
 		       cmd->task.io.op == SCSI_IO_SAVE) {
 			rc = state_save(&e->state, cmd->task.io.buf,
-					cmd->task.io.len);
+					cmd->task.io.len, true);
 			step = scsi_lu_resume(&e->lu, &cmd->task,
 					      storage_result(rc));
 		}

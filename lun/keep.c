@@ -52,7 +52,7 @@ void keep_state(struct keep *k, const struct scsi_lu *lu)
 	len = scsi_lu_keep(lu, image);
 	if (len == k->len && memcmp(image, k->image, len) == 0)
 		return;
-	rc = state_save(&k->file, image, len);
+	rc = state_save(&k->file, image, len, false);
 	if (rc < 0) {
 		log_line(LOG_ERR, NULL, "the state of a LUN cannot be kept: %s",
 			 strerror(-rc));

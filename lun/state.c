@@ -83,7 +83,7 @@ int state_load(struct state *s, int fd, void *buf, size_t len)
 	return got;
 }
 
-int state_save(struct state *s, const void *buf, size_t len)
+int state_save(struct state *s, const void *buf, size_t len, bool sync)
 {
 	struct slot slot;
 	size_t total = sizeof(slot.head) + len;
@@ -101,7 +101,7 @@ int state_save(struct state *s, const void *buf, size_t len)
 		return -errno;
 	if ((size_t)n != total)
 		return -ENOSPC;
-	if (fdatasync(s->fd) < 0)
+	if (sync && fdatasync(s->fd) < 0)
 		return -errno;
 	s->seq++;
 	return 0;

@@ -8,6 +8,7 @@
 #ifndef LUN_STATE_H
 #define LUN_STATE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,9 +27,10 @@ struct state {
 int state_load(struct state *s, int fd, void *buf, size_t len);
 
 /*
- * Write and sync; 0 or a negative errno. Blocks for as long as the disk takes:
- * this is for what happens now and then, not for the data path.
+ * Write, and with SYNC wait until it is on the disk: for what has to outlive the
+ * host, not only this process. 0 or a negative errno. Blocks for as long as that
+ * takes: this is for what happens now and then, not for the data path.
  */
-int state_save(struct state *s, const void *buf, size_t len);
+int state_save(struct state *s, const void *buf, size_t len, bool sync);
 
 #endif

@@ -171,7 +171,8 @@ static void reserve_out(struct world *w, uint32_t nexus)
 	w->f.fail = 0;
 	check_state(&w->f.lu.pr);
 	if (status == SCSI_GOOD && w->f.saved_len)
-		FUZZ_CHECK(!state_save(&w->state, w->f.saved, w->f.saved_len));
+		FUZZ_CHECK(!state_save(&w->state, w->f.saved, w->f.saved_len,
+				       false));
 	if (status != SCSI_GOOD)
 		FUZZ_CHECK(same(&was, &w->f.lu.pr) &&
 			   was.generation == w->f.lu.pr.generation &&
