@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "control/device.h"
+#include "control/guest_worker.h"
 #include "control/proc.h"
 #include "host/log.h"
 

@@ -25,6 +25,7 @@
 #include "control/arrival.h"
 #include "control/ctl.h"
 #include "control/device.h"
+#include "control/guest_worker.h"
 #include "control/hotplug.h"
 #include "control/rundir.h"
 #include "control/spawner.h"

@@ -13,6 +13,7 @@
 
 #include "control/daemon.h"
 #include "control/device_round.h"
+#include "control/guest_worker.h"
 #include "control/rundir.h"
 #include "host/log.h"
 #include "worker/journal_file.h"

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "control/daemon.h"
+#include "control/guest_worker.h"
 #include "core/xs.h"
 #include "host/log.h"
 

@@ -7,18 +7,8 @@
  *         +--- freed <--- worker reaped <--- guest_put() of the last device
  *
  * A guest exists from its first device to the end of its worker after its last
- * one. The worker is started for the first device that connects.
- *
- * A worker that has died is replaced at once, and the guest notices nothing: its
- * devices stay Connected and their rings are taken up by their journals
- * (device_restore()). Only when the process is gone is that done, so that no two
- * ever serve one ring. One that dies soon again without having got on is
- * replaced after a pause, which grows; then its devices are given to it one by
- * one, and one at which it died GUEST_STRIKES times is not given again: it is
- * closed, with the reason.
- *
- * A worker of another xenpvd is found by its socket (control/rundir.h), and is
- * ours from then on.
+ * one. The worker is started for the first device that connects
+ * (control/guest_worker.h).
  */
 #ifndef CONTROL_GUEST_H
 #define CONTROL_GUEST_H
@@ -113,30 +103,8 @@ void guest_free(struct guest *guest);
  * directory: end its worker and remove it. */
 void guest_end(struct daemon *daemon, uint32_t domid, const char *uuid);
 
-/*
- * guest_worker - the link to the guest's worker, which is started if need be
- *
- * Return: 0; -EAGAIN: not yet, since the last one has not ended, or they die too
- * often (devices are kicked when it is time); or why none could be started, which
- * was logged.
- */
-int guest_worker(struct guest *guest, struct link **link) XPV_MUST_CHECK;
-
-/* guest_worker_kill - stop a worker that does not do what it should. */
-void guest_worker_kill(struct guest *guest, const char *why);
-
-/* guest_renew - replace the worker by a new one, after it has finished what is
- * in flight. */
-void guest_renew(struct guest *guest);
-
-/* guest_turn - may @dev be given to a worker now? If not, it is told when. */
-bool guest_turn(const struct guest *guest, const struct device *dev);
-
-/* guest_is_down - is a device of it down, of whose rings no worker is known? */
-bool guest_is_down(const struct guest *guest);
-
-/* guest_restored - a device has been given to a worker, or given up. */
-void guest_restored(struct guest *guest);
+/* guest_kick - device_kick() all of its devices. */
+void guest_kick(struct guest *guest);
 
 /* guest_where - for log lines; valid while the guest is. */
 struct log_where guest_where(const struct guest *guest);

@@ -3,6 +3,7 @@
  * Disks of the block protocol: see vbd.h.
  */
 #include "control/vbd.h"
+#include "control/guest_worker.h"
 
 #include <errno.h>
 #include <fcntl.h>

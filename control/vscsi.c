@@ -3,6 +3,7 @@
  * PVSCSI controllers: see vscsi.h.
  */
 #include "control/vscsi.h"
+#include "control/guest_worker.h"
 
 #include <errno.h>
 #include <inttypes.h>
