@@ -259,8 +259,9 @@ static const struct table_column columns[] = {
 	{"Pdev", 0},  {"ID", 1},   {"Backend", 0}, {"State", 0}, {NULL, 0},
 };
 
-static void print_table(const struct ts_disks *disks)
+static void print_table(const void *ctx)
 {
+	const struct ts_disks *disks = ctx;
 	char size[24], number[16], state[256];
 	struct table table;
 	uint64_t bytes;
@@ -318,45 +319,28 @@ static json_t *disk_json(const struct ts_disk *disk)
 	return o;
 }
 
-static void print_json(const struct ts_disks *disks)
+static json_t *json_of(const void *ctx, size_t i)
 {
-	json_t *all = json_array();
+	const struct ts_disks *disks = ctx;
 
-	for (size_t i = 0; i < disks->n; i++)
-		json_array_append_new(all, disk_json(&disks->disk[i]));
-	json_dumpf(all, stdout, JSON_INDENT(2));
-	putchar('\n');
-	json_decref(all);
+	return i < disks->n ? disk_json(&disks->disk[i]) : NULL;
+}
+
+static int add(struct toolstack *ts, const struct ts_guest *guest, void *ctx,
+	       char *err, size_t len)
+{
+	return ts_disks_add(ts, guest, ctx, err, len);
 }
 
 int block_list(const struct command *command, const struct cli_args *args)
 {
-	struct toolstack *ts = NULL;
-	char err[TS_ERR_MAX] = "";
+	static const struct device_lister lister = {
+		.add = add, .print = print_table, .json = json_of};
 	struct ts_disks disks = {0};
-	struct ts_guest guest;
-	int rc, status = 0;
+	int status;
 
 	(void)command;
-	rc = device_open(&ts, args, err);
-	if (!rc && !args->n)
-		rc = ts_disks_add(ts, NULL, &disks, err, sizeof(err));
-	/* As ls does: an unknown one is reported, the others are listed. */
-	for (int i = 0; !rc && i < args->n; i++) {
-		if (ts_guest_find(ts, args->arg[i], &guest, err, sizeof(err))) {
-			text_error("%s", err);
-			status = 1;
-			continue;
-		}
-		rc = ts_disks_add(ts, &guest, &disks, err, sizeof(err));
-	}
-	if (rc)
-		text_error("%s", err);
-	else if (args->option[LIST_JSON])
-		print_json(&disks);
-	else
-		print_table(&disks);
+	status = device_list(args, &lister, &disks);
 	ts_disks_free(&disks);
-	ts_close(ts);
-	return rc ? 1 : status;
+	return status;
 }

@@ -184,3 +184,44 @@ json_t *device_json_maybe(const char *text)
 {
 	return text && *text ? device_json_text(text) : json_null();
 }
+
+static void print_json(const struct device_lister *lister, const void *list)
+{
+	json_t *all = json_array(), *item;
+
+	for (size_t i = 0; (item = lister->json(list, i)); i++)
+		json_array_append_new(all, item);
+	json_dumpf(all, stdout, JSON_INDENT(2));
+	putchar('\n');
+	json_decref(all);
+}
+
+int device_list(const struct cli_args *args, const struct device_lister *lister,
+		void *list)
+{
+	struct toolstack *ts = NULL;
+	char err[TS_ERR_MAX] = "";
+	struct ts_guest guest;
+	int rc, status = 0;
+
+	rc = device_open(&ts, args, err);
+	if (!rc && !args->n)
+		rc = lister->add(ts, NULL, list, err, sizeof(err));
+	/* As ls does: an unknown one is reported, the others are listed. */
+	for (int i = 0; !rc && i < args->n; i++) {
+		if (ts_guest_find(ts, args->arg[i], &guest, err, sizeof(err))) {
+			text_error("%s", err);
+			status = 1;
+			continue;
+		}
+		rc = lister->add(ts, &guest, list, err, sizeof(err));
+	}
+	if (rc)
+		text_error("%s", err);
+	else if (args->option[LIST_JSON])
+		print_json(lister, list);
+	else
+		lister->print(list);
+	ts_close(ts);
+	return rc ? 1 : status;
+}

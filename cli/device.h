@@ -38,6 +38,22 @@ void device_say_attached(const struct ts_request *req, const char *vdev,
 void device_say_list(const struct devlist *list, const struct ts_guest *guest,
 		     bool will);
 
+/* A class of devices, for device_list(). LIST is that class's own; the lister
+ * fills it in and the caller frees it. */
+struct device_lister {
+	/* Append those of GUEST, or of all guests when it is NULL. */
+	int (*add)(struct toolstack *ts, const struct ts_guest *guest,
+		   void *list, char *err, size_t len);
+	void (*print)(const void *list);
+	/* The I-th, which is the caller's; NULL behind the last one. */
+	json_t *(*json)(const void *list, size_t i);
+};
+
+/* device_list - list the devices of the guests that ARGS name, or of all, as a
+ * table or, with --json, as JSON. The exit status: 1 when one is unknown. */
+int device_list(const struct cli_args *args, const struct device_lister *lister,
+		void *list);
+
 /* device_size - bytes of what PNAME names, without opening it; false: it is not
  * known. */
 bool device_size(const char *pname, uint64_t *size);

@@ -367,8 +367,9 @@ static const struct table_column columns[] = {
 	{"Backend", 0}, {"State", 0}, {NULL, 0},
 };
 
-static void print_table(const struct ts_list *list)
+static void print_table(const void *ctx)
 {
+	const struct ts_list *list = ctx;
 	struct table table;
 	struct facts facts;
 	char size[24], pdev[PATH_MAX + 40];
@@ -442,45 +443,28 @@ static json_t *lun_json(const struct ts_lun *lun)
 	return o;
 }
 
-static void print_json(const struct ts_list *list)
+static json_t *json_of(const void *ctx, size_t i)
 {
-	json_t *all = json_array();
+	const struct ts_list *list = ctx;
 
-	for (size_t i = 0; i < list->n; i++)
-		json_array_append_new(all, lun_json(&list->lun[i]));
-	json_dumpf(all, stdout, JSON_INDENT(2));
-	putchar('\n');
-	json_decref(all);
+	return i < list->n ? lun_json(&list->lun[i]) : NULL;
+}
+
+static int add(struct toolstack *ts, const struct ts_guest *guest, void *ctx,
+	       char *err, size_t len)
+{
+	return ts_list_add(ts, guest, ctx, err, len);
 }
 
 int scsi_list(const struct command *command, const struct cli_args *args)
 {
-	struct toolstack *ts = NULL;
-	char err[TS_ERR_MAX] = "";
+	static const struct device_lister lister = {
+		.add = add, .print = print_table, .json = json_of};
 	struct ts_list list = {0};
-	struct ts_guest guest;
-	int rc, status = 0;
+	int status;
 
 	(void)command;
-	rc = device_open(&ts, args, err);
-	if (!rc && !args->n)
-		rc = ts_list_add(ts, NULL, &list, err, sizeof(err));
-	/* As ls does: an unknown one is reported, the others are listed. */
-	for (int i = 0; !rc && i < args->n; i++) {
-		if (ts_guest_find(ts, args->arg[i], &guest, err, sizeof(err))) {
-			text_error("%s", err);
-			status = 1;
-			continue;
-		}
-		rc = ts_list_add(ts, &guest, &list, err, sizeof(err));
-	}
-	if (rc)
-		text_error("%s", err);
-	else if (args->option[LIST_JSON])
-		print_json(&list);
-	else
-		print_table(&list);
+	status = device_list(args, &lister, &list);
 	ts_list_free(&list);
-	ts_close(ts);
-	return rc ? 1 : status;
+	return status;
 }
