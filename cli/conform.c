@@ -16,7 +16,7 @@
 #include "conform/frontend.h"
 #include "control/site.h"
 #include "control/toolstack.h"
-#include "guest/vbd.h"
+#include "control/vbd_name.h"
 
 /* How long the controller may take to be attached. */
 #define WAIT_S 30
@@ -140,7 +140,7 @@ static int run_blk_backend(const struct cli_args *args,
 				    .unit = XVDA,
 				    .wait_s = WAIT_S};
 
-	if (args->n > 1 && !vbd_number(args->arg[1], &cfg.unit)) {
+	if (args->n > 1 && !vbd_name_is(args->arg[1], &cfg.unit)) {
 		snprintf(why, len,
 			 "disk '%s' is no name such as xvda, or vbd/51712",
 			 args->arg[1]);

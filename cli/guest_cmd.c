@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "cli/text.h"
+#include "control/vbd_name.h"
 #include "control/vdev.h"
 
 static int run_timeout(struct guest_ctx *ctx, int n, char **word);
@@ -200,7 +201,7 @@ static bool parse_place(const char *text, struct sought *s)
 	struct pdev_vdev at;
 	char err[PDEV_ERR_MAX];
 
-	if (vbd_number(text, &s->unit)) {
+	if (vbd_name_is(text, &s->unit)) {
 		s->kind = &vbd_device;
 		return true;
 	}
@@ -247,7 +248,7 @@ int guest_lun(struct guest_ctx *ctx, const char *text, int ms,
 {
 	uint32_t number;
 
-	if (vbd_number(text, &number)) {
+	if (vbd_name_is(text, &number)) {
 		text_error("guest: %s is a block device: this command is for "
 			   "SCSI devices, H:C:T:L",
 			   text);

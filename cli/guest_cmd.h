@@ -66,7 +66,7 @@ struct guest_lun {
 };
 
 /*
- * guest_disk_find - find what is at TEXT, H:C:T:L or the name of a disk (vbd_number()
+ * guest_disk_find - find what is at TEXT, H:C:T:L or the name of a disk (vbd_name_is()
  * of guest/vbd.h); it may take MS to appear
  *
  * Return: 0, or -1 after a line on stderr.

@@ -8,6 +8,7 @@
 #include "cli/guest_cmd.h"
 #include "cli/table.h"
 #include "cli/text.h"
+#include "control/vbd_name.h"
 #include "scsi/bytes.h"
 
 #define WAIT_MS	     30000
@@ -107,10 +108,10 @@ static void list_luns(struct table *t, struct pvscsi *v)
 
 static void list_vbd(struct table *t, struct vbd *b)
 {
-	char name[VBD_NAME_MAX];
+	char name[VBD_TEXT_MAX];
 	struct vdisk d;
 
-	vbd_name(b->dev.unit, name);
+	vbd_name_format(b->dev.unit, name);
 	table_add(t, name);
 	if (!b->dev.connected) {
 		for (int i = 0; i < 6; i++)

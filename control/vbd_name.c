@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -147,6 +146,15 @@ int vbd_name_parse(const char *name, uint32_t *number, char *err, size_t len)
 		"vdev '%.64s' is no name of a disk: try xvda (to xvdzz and on), sda (to sdp), hda (to hdd), or d0p0",
 		name);
 	return -EINVAL;
+}
+
+bool vbd_name_is(const char *text, uint32_t *number)
+{
+	char err[160];
+
+	if (!strncmp(text, "vbd/", 4))
+		text += 4;
+	return vbd_name_parse(text, number, err, sizeof(err)) == 0;
 }
 
 /* Letters of DISK, from the last to the first. */

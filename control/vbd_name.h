@@ -16,6 +16,7 @@
 #ifndef CONTROL_VBD_NAME_H
 #define CONTROL_VBD_NAME_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,6 +33,14 @@
  */
 int vbd_name_parse(const char *name, uint32_t *number, char *err,
 		   size_t len) XPV_MUST_CHECK;
+
+/*
+ * vbd_name_is - is @text the name of a disk, as people give it to a guest?
+ *
+ * The forms of vbd_name_parse(), also with "vbd/" in front. False: something
+ * else may be meant.
+ */
+bool vbd_name_is(const char *text, uint32_t *number);
 
 /* vbd_name_format - the name of @number; the number itself if it has none.
  * @name has VBD_TEXT_MAX bytes. */

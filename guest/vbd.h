@@ -120,17 +120,4 @@ void vbd_submit(struct vbd *v, struct vbd_req *req);
 int vbd_read_info(struct vbd_info *info,
 		  const struct store_tree *back) XPV_MUST_CHECK;
 
-/*
- * vbd_number - the number of a disk as people name it
- *
- * "xvda", "xvdb3", "sda1", "hdc", "d0p1", "51712", "vbd/51712", with the
- * numbers of Xen's xen-vbd-interface(7). False: it is no such name.
- */
-bool vbd_number(const char *text, uint32_t *number);
-
-#define VBD_NAME_MAX 24
-
-/* vbd_name - the reverse: "xvda3", or a number that has no name. */
-void vbd_name(uint32_t number, char name[VBD_NAME_MAX]);
-
 #endif

@@ -24,6 +24,7 @@
 #include <nbdkit-plugin.h>
 
 #include "control/site.h"
+#include "control/vbd_name.h"
 #include "control/vdev.h"
 #include "guest/disk.h"
 #include "guest/session.h"
@@ -392,7 +393,7 @@ static int nbd_config_complete(void)
 			"vdev=H:C:T:L or vdev=xvda is missing: which disk?");
 		return -1;
 	}
-	nbd.block = vbd_number(nbd.vdev, &nbd.number);
+	nbd.block = vbd_name_is(nbd.vdev, &nbd.number);
 	if ((!nbd.block &&
 	     vdev_parse(&nbd.at, NULL, nbd.vdev, err, sizeof(err))) ||
 	    site_init(&nbd.site, nbd.host, err, sizeof(err))) {

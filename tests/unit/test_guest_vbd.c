@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* guest/vbd: names of disks, and what backends announce. */
+/* guest/vbd: what backends announce. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,83 +9,6 @@
 #include <cmocka.h>
 
 #include "guest/vbd.h"
-
-static void test_names(void **state)
-{
-	static const struct {
-		const char *name;
-		uint32_t number;
-	} good[] = {
-		{"xvda", 51712},       {"xvda1", 51713},
-		{"xvdb", 51728},       {"xvdp15", 51967},
-		{"xvdq", 0x10001000},  {"xvda16", 0x10000010},
-		{"xvdz3", 0x10001903}, {"xvdaa", 0x10001a00},
-		{"xvdzz", 0x1002bd00}, {"sda", 2048},
-		{"sdb2", 2066},	       {"hda", 768},
-		{"hda63", 831},	       {"hdb", 832},
-		{"hdc", 5632},	       {"hdd1", 5697},
-	};
-	char name[VBD_NAME_MAX];
-	uint32_t number;
-
-	(void)state;
-	for (size_t i = 0; i < XPV_ARRAY_SIZE(good); i++) {
-		assert_true(vbd_number(good[i].name, &number));
-		assert_int_equal(number, good[i].number);
-		vbd_name(number, name);
-		assert_string_equal(name, good[i].name);
-	}
-}
-
-static void test_other_names(void **state)
-{
-	static const struct {
-		const char *name;
-		uint32_t number;
-	} good[] = {
-		{"51712", 51712},
-		{"vbd/51712", 51712},
-		{"vbd/xvdb", 51728},
-		{"d0", 51712},
-		{"d0p1", 51713},
-		{"d16", 0x10001000},
-		{"d1048575p255", 0x1fffffff},
-		{"4294967295", 4294967295},
-	};
-	uint32_t number;
-	char name[VBD_NAME_MAX];
-
-	(void)state;
-	for (size_t i = 0; i < XPV_ARRAY_SIZE(good); i++) {
-		assert_true(vbd_number(good[i].name, &number));
-		assert_int_equal(number, good[i].number);
-	}
-	/* no name has these numbers */
-	vbd_name(1, name);
-	assert_string_equal(name, "1");
-	vbd_name(UINT32_MAX, name);
-	assert_string_equal(name, "4294967295");
-	vbd_name(0x10000000, name);
-	assert_string_equal(name, "268435456");
-}
-
-static void test_no_names(void **state)
-{
-	static const char *const bad[] = {
-		"",	    "xvd",	"xvd1",	      "xvdA",	"xvda0",
-		"xvda01",   "xvda-1",	"xvda256",    "xvda1x", "sdq",
-		"sda16",    "hde",	"hda64",      "vbd/",	"vbd",
-		"0",	    "0:0:0:0",	"51712x",     "-1",	"4294967296",
-		"d",	    "dp1",	"d0p",	      "d0p1x",	"d0p256",
-		"d1048576", "xvdccccc", "xvdzzzzzzz", "xvda 1", "d-1",
-	};
-	uint32_t number;
-
-	(void)state;
-	for (size_t i = 0; i < XPV_ARRAY_SIZE(bad); i++)
-		if (vbd_number(bad[i], &number))
-			fail_msg("'%s' is %u", bad[i], number);
-}
 
 struct node {
 	const char *path, *value;
@@ -180,9 +103,6 @@ static void test_bad_info(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),
-		cmocka_unit_test(test_other_names),
-		cmocka_unit_test(test_no_names),
 		cmocka_unit_test(test_info),
 		cmocka_unit_test(test_bad_info),
 	};

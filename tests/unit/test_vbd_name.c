@@ -137,9 +137,25 @@ static void what_is_no_name(void **state)
 	}
 }
 
+static void names_in_a_guest(void **state)
+{
+	uint32_t number;
+
+	(void)state;
+	assert_true(vbd_name_is("xvdb", &number) && number == 51728);
+	assert_true(vbd_name_is("vbd/xvdb", &number) && number == 51728);
+	assert_true(vbd_name_is("vbd/51712", &number) && number == 51712);
+	assert_false(vbd_name_is("vbd/", &number));
+	assert_false(vbd_name_is("vbd", &number));
+	assert_false(vbd_name_is("0:0:0:0", &number));
+	assert_false(vbd_name_is("-1", &number));
+	assert_false(vbd_name_is("4294967296", &number));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(names_in_a_guest),
 		cmocka_unit_test(names_are_numbers),
 		cmocka_unit_test(every_number_has_a_name),
 		cmocka_unit_test(what_is_no_name),
