@@ -335,8 +335,8 @@ static int attached(struct store *st, void *ctx)
 	return rc;
 }
 
-/* One line of why the guest has not got its device. */
-static void explain_timeout(struct place *p)
+/* One line of why the guest has not got WHAT. */
+static void explain_timeout(struct place *p, const char *what)
 {
 	char path[PATH_LEN];
 	const char *name = p->req->guest->name;
@@ -348,49 +348,66 @@ static void explain_timeout(struct place *p)
 	front = ts_read_state(p->ts, path);
 	if (back == ST_INITIALISING)
 		ts_fail(p->err, p->len, 0,
-			"%s has not looked at vdev %s of guest '%s' within %u "
-			"s: %s",
-			p->kernel ? "xen-scsiback" : "xenpvd", p->vdev, name,
+			"%s has not looked at %s of guest '%s' within %u s: %s",
+			p->kernel ? "xen-scsiback" : "xenpvd", what, name,
 			p->req->timeout_s,
 			p->kernel ? "see dmesg"
 				  : ts_word(p->ts, SITE_DAEMON_LOG));
 	else if (back == ST_INIT_WAIT && front <= ST_INITIALISING)
 		ts_fail(p->err, p->len, 0,
-			"guest '%s' has not answered for vdev %s within %u s: %s "
+			"guest '%s' has not answered for %s within %u s: %s "
 			"(--timeout waits longer, --no-wait does not wait)",
-			name, p->vdev, p->req->timeout_s,
+			name, what, p->req->timeout_s,
 			ts_word(p->ts, SITE_IS_IT_UP));
 	else
 		ts_fail(p->err, p->len, 0,
-			"guest '%s' has not connected vdev %s within %u s "
+			"guest '%s' has not connected %s within %u s "
 			"(backend %s, frontend %s): %s, or try --timeout",
-			name, p->vdev, p->req->timeout_s, ts_state_name(back),
+			name, what, p->req->timeout_s, ts_state_name(back),
 			ts_state_name(front), ts_word(p->ts, SITE_GUEST_LOG));
 }
 
-/* Leaves the line in ERR that says why. */
-static void take_back(struct place *p)
+/* Leaves the line in p->err that says why. */
+static void take_back(struct place *p, const char *what,
+		      int (*undo)(struct place *p))
 {
 	char why[TS_ERR_MAX], lost[TS_ERR_MAX];
 
 	snprintf(why, sizeof(why), "%s", p->err);
-	ts_step(p->ts, "taking back vdev %s of guest '%s'", p->vdev,
+	ts_step(p->ts, "taking back %s of guest '%s'", what,
 		p->req->guest->name);
-	p->put_back = true;
-	p->force = true;
-	if (place_remove_lun(p)) {
-		snprintf(lost, sizeof(lost), "%.500s", p->err);
+	p->put_back = p->force = true;
+	if (undo(p)) {
+		snprintf(lost, sizeof(lost), "%.450s", p->err);
 		ts_fail(p->err, p->len, 0,
-			"%.450s; and it could not be taken back: %.450s", why,
+			"%.450s; and it could not be taken back: %s", why,
 			lost);
 	} else {
 		ts_fail(p->err, p->len, 0, "%s", why);
 	}
 }
 
+int place_await_attached(struct place *p, const char *what, store_pred_fn *pred,
+			 int (*undo)(struct place *p))
+{
+	int rc;
+
+	p->err[0] = '\0';
+	rc = place_await(p, pred);
+	if (!rc)
+		return 0;
+	if (rc == -ETIMEDOUT)
+		explain_timeout(p, what);
+	else
+		rc = place_fail_wait(p, rc);
+	take_back(p, what, undo);
+	return rc;
+}
+
 static int attach(struct place *p)
 {
 	const struct ts_request *req = p->req;
+	char what[sizeof(p->what)];
 	int rc;
 
 	rc = place_txn_when_ready(p, attach_txn);
@@ -408,16 +425,8 @@ static int attach(struct place *p)
 	if (req->no_wait)
 		return 0;
 
-	p->err[0] = '\0';
-	rc = place_await(p, attached);
-	if (!rc)
-		return 0;
-	if (rc == -ETIMEDOUT)
-		explain_timeout(p);
-	else
-		rc = place_fail_wait(p, rc);
-	take_back(p);
-	return rc;
+	snprintf(what, sizeof(what), "vdev %s", p->vdev);
+	return place_await_attached(p, what, attached, place_remove_lun);
 }
 
 int ts_attach(struct toolstack *ts, const struct ts_request *req, char *err,

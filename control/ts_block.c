@@ -160,56 +160,6 @@ static int attached(struct store *st, void *ctx)
 	return rc;
 }
 
-/* One line of why the guest has not got its disk. */
-static void explain_timeout(struct place *p)
-{
-	const char *name = p->req->guest->name;
-	char path[PATH_LEN];
-	uint32_t back, front;
-
-	snprintf(path, sizeof(path), "%s/state", p->back);
-	back = ts_read_state(p->ts, path);
-	snprintf(path, sizeof(path), "%s/state", p->front);
-	front = ts_read_state(p->ts, path);
-	if (back == ST_INITIALISING)
-		ts_fail(p->err, p->len, 0,
-			"xenpvd has not looked at %s of guest '%s' within %u "
-			"s: %s",
-			p->what, name, p->req->timeout_s,
-			ts_word(p->ts, SITE_DAEMON_LOG));
-	else if (back == ST_INIT_WAIT && front <= ST_INITIALISING)
-		ts_fail(p->err, p->len, 0,
-			"guest '%s' has not answered for %s within %u s: %s "
-			"(--timeout waits longer, --no-wait does not wait)",
-			name, p->what, p->req->timeout_s,
-			ts_word(p->ts, SITE_IS_IT_UP));
-	else
-		ts_fail(p->err, p->len, 0,
-			"guest '%s' has not connected %s within %u s "
-			"(backend %s, frontend %s): %s, or try --timeout",
-			name, p->what, p->req->timeout_s, ts_state_name(back),
-			ts_state_name(front), ts_word(p->ts, SITE_GUEST_LOG));
-}
-
-/* Leaves the line in ERR that says why. */
-static void take_back(struct place *p)
-{
-	char why[TS_ERR_MAX], lost[TS_ERR_MAX];
-
-	snprintf(why, sizeof(why), "%s", p->err);
-	ts_step(p->ts, "taking back %s of guest '%s'", p->what,
-		p->req->guest->name);
-	p->put_back = p->force = true;
-	if (place_close(p)) {
-		snprintf(lost, sizeof(lost), "%.450s", p->err);
-		ts_fail(p->err, p->len, 0,
-			"%.450s; and it could not be taken back: %s", why,
-			lost);
-	} else {
-		ts_fail(p->err, p->len, 0, "%s", why);
-	}
-}
-
 int ts_block_attach(struct toolstack *ts, const struct ts_request *req,
 		    char *err, size_t len)
 {
@@ -224,15 +174,7 @@ int ts_block_attach(struct toolstack *ts, const struct ts_request *req,
 	ts_step(ts, "wrote %s", p.back);
 	if (req->no_wait)
 		return 0;
-	rc = place_await(&p, attached);
-	if (!rc)
-		return 0;
-	if (rc == -ETIMEDOUT)
-		explain_timeout(&p);
-	else
-		rc = place_fail_wait(&p, rc);
-	take_back(&p);
-	return rc;
+	return place_await_attached(&p, p.what, attached, place_close);
 }
 
 /* ----------------------------------------------------------------- detach */
@@ -290,65 +232,30 @@ static int ask_resize_txn(struct place *p, store_tx tx)
 	return place_put(p, tx, p->back, "resize", "1");
 }
 
-/* xenpvd has taken the request away, or has written there why not. */
-static int resized(struct store *st, void *ctx)
+static bool resize_waits(const char *value)
 {
-	struct place *p = ctx;
-	char path[PATH_LEN], *value = NULL;
-	int rc;
-
-	snprintf(path, sizeof(path), "%s/resize", p->back);
-	rc = store_sync_read(st, 0, path, &value, NULL);
-	if (!rc)
-		rc = strcmp(value, "1") ? 1 : 0;
-	else
-		rc = rc == -ENOENT ? 1 : rc;
-	free(value);
-	return rc;
-}
-
-/* Nobody waits for an answer any more. */
-static int withdraw_txn(struct place *p, store_tx tx)
-{
-	char path[PATH_LEN];
-
-	snprintf(path, sizeof(path), "%s/resize", p->back);
-	return ts_path_exists(p->ts, tx, path) ? place_rm(p, tx, path)
-					       : TXN_NOTHING;
+	return !strcmp(value, "1");
 }
 
 int ts_block_resize(struct toolstack *ts, const struct ts_request *req,
 		    char *err, size_t len)
 {
 	char path[PATH_LEN], *why = NULL;
+	const struct place_ask ask = {path, ask_resize_txn, resize_waits};
 	struct place p;
 	int rc;
 
 	place_init(&p, ts, req, err, len);
 	err[0] = '\0';
 	rc = check_there(&p);
-	if (!rc)
-		rc = place_txn(&p, ask_resize_txn);
 	if (rc)
 		return rc;
-	rc = place_await(&p, resized);
 	snprintf(path, sizeof(path), "%s/resize", p.back);
-	if (!rc && !store_sync_read(ts->st, 0, path, &why, NULL))
-		rc = -EIO;
-	if (rc && place_txn(&p, withdraw_txn) < 0)
-		ts_step(ts, "%s", p.err);
-	if (rc == -EIO && why)
+	rc = place_ask(&p, &ask, &why);
+	if (why)
 		ts_fail(err, len, rc,
 			"vdev %s of guest '%s' cannot be resized: %.400s",
 			p.vdev, req->guest->name, why);
-	else if (rc == -ETIMEDOUT)
-		ts_fail(err, len, rc,
-			"xenpvd has not looked at %s of guest '%s' within %u "
-			"s: %s",
-			p.what, req->guest->name, req->timeout_s,
-			ts_word(ts, SITE_DAEMON_LOG));
-	else if (rc)
-		rc = place_fail_wait(&p, rc);
 	free(why);
 	return rc;
 }

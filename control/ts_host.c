@@ -74,18 +74,6 @@ static int attached(struct store *st, void *ctx)
 	return back == ST_CONNECTED && front == ST_CONNECTED;
 }
 
-/* Leaves the line in ERR that says why. */
-static void take_back(struct place *p)
-{
-	char why[TS_ERR_MAX];
-
-	snprintf(why, sizeof(why), "%s", p->err);
-	p->put_back = p->force = p->whole = true;
-	if (place_close(p))
-		ts_step(p->ts, "%s", p->err);
-	ts_fail(p->err, p->len, 0, "%s", why);
-}
-
 int ts_adapter_attach(struct toolstack *ts, const struct ts_request *req,
 		      char *err, size_t len)
 {
@@ -101,17 +89,6 @@ int ts_adapter_attach(struct toolstack *ts, const struct ts_request *req,
 	ts_step(ts, "wrote %s", p.back);
 	if (req->no_wait)
 		return 0;
-	rc = place_await(&p, attached);
-	if (!rc)
-		return 0;
-	if (rc == -ETIMEDOUT)
-		ts_fail(err, len, rc,
-			"guest '%s' has not connected %s within %u s: %s, or "
-			"try --timeout",
-			req->guest->name, p.what, req->timeout_s,
-			ts_word(ts, SITE_GUEST_LOG));
-	else
-		rc = place_fail_wait(&p, rc);
-	take_back(&p);
-	return rc;
+	p.whole = true; /* if it is taken back */
+	return place_await_attached(&p, p.what, attached, place_close);
 }

@@ -35,11 +35,6 @@ out:
 	return rc;
 }
 
-static const char *request_path(const struct place *p, char *path)
-{
-	return ts_dev_path(path, p->back, p->dev, "medium");
-}
-
 static int ask_txn(struct place *p, store_tx tx)
 {
 	char path[PATH_LEN], text[PATH_MAX + 2];
@@ -56,64 +51,31 @@ static int ask_txn(struct place *p, store_tx tx)
 			 "medium", text);
 }
 
-/* xenpvd has taken the request away, or has written there why not. */
-static int answered(struct store *st, void *ctx)
+/* What was asked for, FORCE and a path: not yet looked at. */
+static bool change_waits(const char *value)
 {
-	struct place *p = ctx;
-	char path[PATH_LEN], *value = NULL;
-	int rc;
-
-	rc = store_sync_read(st, 0, request_path(p, path), &value, NULL);
-	if (!rc)
-		rc = strncmp(value, "0 ", 2) && strncmp(value, "1 ", 2);
-	else if (rc == -ENOENT)
-		rc = 1;
-	free(value);
-	return rc;
-}
-
-/* Nobody waits for an answer any more. */
-static int withdraw_txn(struct place *p, store_tx tx)
-{
-	char path[PATH_LEN];
-
-	request_path(p, path);
-	return ts_path_exists(p->ts, tx, path) ? place_rm(p, tx, path)
-					       : TXN_NOTHING;
+	return !strncmp(value, "0 ", 2) || !strncmp(value, "1 ", 2);
 }
 
 int ts_change_medium(struct toolstack *ts, const struct ts_request *req,
 		     char *err, size_t len)
 {
 	char path[PATH_LEN], *why = NULL;
+	const struct place_ask ask = {path, ask_txn, change_waits};
 	struct place p;
 	int rc;
 
 	place_init(&p, ts, req, err, len);
 	err[0] = '\0';
 	rc = find_drive(&p, path);
-	if (!rc)
-		rc = place_txn(&p, ask_txn);
 	if (rc)
 		return rc;
-	rc = place_await(&p, answered);
-	if (!rc &&
-	    !store_sync_read(ts->st, 0, request_path(&p, path), &why, NULL))
-		rc = -EIO;
-	if (rc && place_txn(&p, withdraw_txn) < 0)
-		ts_step(ts, "%s", p.err);
-	if (rc == -EIO && why)
+	ts_dev_path(path, p.back, p.dev, "medium");
+	rc = place_ask(&p, &ask, &why);
+	if (why)
 		ts_fail(err, len, rc,
 			"the medium of vdev %s of guest '%s' stays: %.400s",
 			p.vdev, req->guest->name, why);
-	else if (rc == -ETIMEDOUT)
-		ts_fail(err, len, rc,
-			"xenpvd has not changed the medium of vdev %s of guest "
-			"'%s' within %u s: %s",
-			p.vdev, req->guest->name, req->timeout_s,
-			ts_word(ts, SITE_DAEMON_LOG));
-	else if (rc)
-		rc = place_fail_wait(&p, rc);
 	free(why);
 	return rc;
 }

@@ -328,6 +328,55 @@ int place_txn_when_ready(struct place *p,
 	}
 }
 
+/* Has xenpvd taken the node away, or written there why not? */
+static int answered(struct store *st, void *ctx)
+{
+	const struct place *p = ctx;
+	char *value = NULL;
+	int rc;
+
+	rc = store_sync_read(st, 0, p->ask->path, &value, NULL);
+	if (!rc)
+		rc = !p->ask->waits(value);
+	else if (rc == -ENOENT)
+		rc = 1;
+	free(value);
+	return rc;
+}
+
+/* Nobody waits for an answer any more. */
+static int withdraw_txn(struct place *p, store_tx tx)
+{
+	return ts_path_exists(p->ts, tx, p->ask->path)
+		       ? place_rm(p, tx, p->ask->path)
+		       : TXN_NOTHING;
+}
+
+int place_ask(struct place *p, const struct place_ask *ask, char **why)
+{
+	int rc;
+
+	*why = NULL;
+	p->ask = ask;
+	rc = place_txn(p, ask->write);
+	if (rc)
+		return rc;
+	rc = place_await(p, answered);
+	if (!rc && !store_sync_read(p->ts->st, 0, ask->path, why, NULL))
+		rc = -EIO;
+	if (rc && place_txn(p, withdraw_txn) < 0)
+		ts_step(p->ts, "%s", p->err);
+	if (rc == -ETIMEDOUT)
+		ts_fail(p->err, p->len, rc,
+			"xenpvd has not looked at what was asked of %s of "
+			"guest '%s' within %u s: %s",
+			p->what, p->req->guest->name, p->req->timeout_s,
+			ts_word(p->ts, SITE_DAEMON_LOG));
+	else if (rc && !*why)
+		rc = place_fail_wait(p, rc);
+	return rc;
+}
+
 /* ------------------------------------------------------------ questions */
 
 /*

@@ -25,6 +25,8 @@ enum {
 #define BASE_LEN 80  /* longest directory of a device */
 #define PATH_LEN 160 /* longest path built here, numbers included */
 
+struct place_ask;
+
 /* What transaction functions return besides 0 and errors. */
 #define TXN_NOT_NOW 1 /* nothing was written; look again later */
 #define TXN_NOTHING 2 /* nothing is to be done */
@@ -57,10 +59,11 @@ struct place {
 	/* Served by xen-scsiback; P_DEV: what it serves, lio.h ("": nothing). */
 	bool kernel;
 	char p_dev[LIO_PDEV_MAX];
-	bool force;	      /* go on when the guest does not answer */
-	int64_t deadline;     /* ts_now_ms() at which waits end */
-	int64_t missed_since; /* 0: the new LUN was not missed */
-	char *err;	      /* the caller's, len bytes */
+	bool force;		     /* go on when the guest does not answer */
+	int64_t deadline;	     /* ts_now_ms() at which waits end */
+	int64_t missed_since;	     /* 0: the new LUN was not missed */
+	const struct place_ask *ask; /* place_ask() */
+	char *err;		     /* the caller's, len bytes */
 	size_t len;
 };
 
@@ -144,6 +147,33 @@ int place_txn_when_ready(struct place *p,
 /* place_await - wait until PRED (its context is P) says so: 0; -ETIMEDOUT at
  * the deadline, -EINTR, or what PRED returned. */
 int place_await(struct place *p, store_pred_fn *pred) XPV_MUST_CHECK;
+
+/* Something asked of xenpvd by a node, PATH. */
+struct place_ask {
+	const char *path;
+	int (*write)(struct place *p, store_tx tx); /* writes it */
+	bool (*waits)(const char *value); /* xenpvd has not looked at it */
+};
+
+/*
+ * place_ask - ask for it, and wait until xenpvd has taken the node away, which
+ * means done, or has written there why not
+ *
+ * Nothing of it is left afterwards. Return: 0; an error, with its line in p->err,
+ * or for a refusal -EIO and *WHY, which the caller frees and makes a line of.
+ */
+int place_ask(struct place *p, const struct place_ask *ask,
+	      char **why) XPV_MUST_CHECK;
+
+/*
+ * place_await_attached - wait until PRED says that the guest has WHAT
+ * (ts_attach.c)
+ *
+ * If it does not, UNDO takes it back, with p->force and p->put_back, and p->err
+ * says why.
+ */
+int place_await_attached(struct place *p, const char *what, store_pred_fn *pred,
+			 int (*undo)(struct place *p)) XPV_MUST_CHECK;
 
 /* place_check_front - is the frontend's directory free, or ours? -EXDEV. */
 int place_check_front(struct place *p, store_tx tx) XPV_MUST_CHECK;
