@@ -3,10 +3,8 @@
 #include "control/arrival.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "control/child.h"
 #include "control/daemon.h"
 #include "control/record.h"
 #include "core/xs.h"
@@ -110,44 +109,16 @@ static int spawn(const struct daemon_cfg *cfg, uint32_t domid, pid_t *pid)
 	const char *argv[] = {cfg->command,    "--host", cfg->site->text,
 			      "config-attach", "--auto", "--dirs",
 			      cfg->guest_dirs, number,	 NULL};
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attr;
 	char **env = make_environ(cfg, run_dir, xenstore, PATH_MAX);
-	sigset_t none, defaults;
-	int r;
+	const struct child child = {
+		.program = cfg->command, .argv = argv, .env = env, .fd = -1};
+	int rc = -ENOMEM;
 
 	snprintf(number, sizeof(number), "%" PRIu32, domid);
-	sigemptyset(&none);
-	sigemptyset(&defaults);
-	sigaddset(&defaults, SIGPIPE);
-	if (!env || posix_spawn_file_actions_init(&actions)) {
-		free(env);
-		return -ENOMEM;
-	}
-	r = posix_spawnattr_init(&attr);
-	if (r)
-		goto out;
-	/* We block signals for sd-event; it must not inherit that. */
-	r = posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK |
-						    POSIX_SPAWN_SETSIGDEF);
-	if (!r)
-		r = posix_spawnattr_setsigmask(&attr, &none);
-	if (!r)
-		r = posix_spawnattr_setsigdefault(&attr, &defaults);
-	if (!r)
-		r = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO,
-						     "/dev/null", O_RDONLY, 0);
-	if (!r)
-		r = posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO,
-						     STDOUT_FILENO);
-	if (!r)
-		r = posix_spawn(pid, cfg->command, &actions, &attr,
-				(char *const *)argv, env);
-	posix_spawnattr_destroy(&attr);
-out:
-	posix_spawn_file_actions_destroy(&actions);
+	if (env)
+		rc = child_start(&child, pid);
 	free(env);
-	return -r;
+	return rc;
 }
 
 static void start(struct arrival *a)

@@ -5,9 +5,7 @@
 #include "control/spawner.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "control/child.h"
 #include "control/daemon.h"
 #include "host/log.h"
 #include "worker/proto.h"
@@ -36,48 +35,15 @@ struct standby {
 
 static int run(const struct daemon *daemon, int sock, pid_t *pid)
 {
-	char name[] = "xenpv-worker", host_is[] = "--host", host[SITE_PATH_MAX];
-	char no_sandbox[] = "--no-sandbox";
-	char *argv[] = {name, host_is, host, NULL, NULL};
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attr;
-	sigset_t none, defaults;
-	int r;
+	const char *argv[] = {"xenpv-worker", "--host", daemon->cfg.site->text,
+			      daemon->cfg.no_sandbox ? "--no-sandbox" : NULL,
+			      NULL};
+	const struct child child = {.program = daemon->cfg.worker,
+				    .argv = argv,
+				    .fd = sock,
+				    .as = PROTO_FD};
 
-	snprintf(host, sizeof(host), "%s", daemon->cfg.site->text);
-	if (daemon->cfg.no_sandbox)
-		argv[3] = no_sandbox;
-	sigemptyset(&none);
-	sigemptyset(&defaults);
-	sigaddset(&defaults, SIGPIPE);
-	r = posix_spawn_file_actions_init(&actions);
-	if (r)
-		return -r;
-	r = posix_spawnattr_init(&attr);
-	if (r)
-		goto out_actions;
-	/* We block signals for sd-event; it must not inherit that. */
-	r = posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK |
-						    POSIX_SPAWN_SETSIGDEF);
-	if (!r)
-		r = posix_spawnattr_setsigmask(&attr, &none);
-	if (!r)
-		r = posix_spawnattr_setsigdefault(&attr, &defaults);
-	if (!r)
-		r = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO,
-						     "/dev/null", O_RDONLY, 0);
-	if (!r)
-		r = posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO,
-						     STDOUT_FILENO);
-	if (!r)
-		r = posix_spawn_file_actions_adddup2(&actions, sock, PROTO_FD);
-	if (!r)
-		r = posix_spawn(pid, daemon->cfg.worker, &actions, &attr, argv,
-				environ);
-	posix_spawnattr_destroy(&attr);
-out_actions:
-	posix_spawn_file_actions_destroy(&actions);
-	return -r;
+	return child_start(&child, pid);
 }
 
 static int start(const struct daemon *daemon, struct spawned *out)
