@@ -59,6 +59,7 @@ struct store {
 	struct queue waiting; /* the first may be written in part */
 	struct queue sent;
 	struct store_watch *watches;
+	struct store_unanswered unanswered;
 	store_lost_fn *lost_fn;
 	void *lost_ctx;
 	struct xs_reader reader;
@@ -330,6 +331,11 @@ void store_fail(struct store *st, int err)
 	st->depth--;
 	if (st->closed)
 		destroy(st);
+}
+
+struct store_unanswered *store_unanswered(struct store *st)
+{
+	return &st->unanswered;
 }
 
 bool store_in_callback(const struct store *st)

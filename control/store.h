@@ -365,6 +365,12 @@ int store_sync_read(struct store *st, store_tx tx, const char *path,
 int store_sync_ls(struct store *st, store_tx tx, const char *path,
 		  char ***names, size_t *n) XPV_MUST_CHECK;
 
+/*
+ * In a transaction, what changes something is sent and not waited for: a dozen
+ * changes cost one wait, that of the commit, which returns the first error of any
+ * of them and then has done nothing.
+ */
+
 /* store_sync_write - @value is a string. */
 int store_sync_write(struct store *st, store_tx tx, const char *path,
 		     const char *value) XPV_MUST_CHECK;
@@ -385,7 +391,8 @@ int store_sync_get_domain_path(struct store *st, uint32_t domid,
 
 int store_sync_begin(struct store *st, store_tx *tx) XPV_MUST_CHECK;
 
-/* store_sync_commit - -EAGAIN: nothing was done, begin again. */
+/* store_sync_commit - -EAGAIN: nothing was done, begin again; the error of a
+ * change: nothing was done, and the transaction is over. */
 int store_sync_commit(struct store *st, store_tx tx) XPV_MUST_CHECK;
 
 void store_sync_abort(struct store *st, store_tx tx);
@@ -422,6 +429,14 @@ typedef int store_pred_fn(struct store *st, void *ctx);
  */
 int store_sync_wait(struct store *st, int timeout_ms, store_pred_fn *pred,
 		    void *ctx) XPV_MUST_CHECK;
+
+/* What they have sent and not waited for; theirs alone. */
+struct store_unanswered {
+	size_t n;
+	int err; /* the first one that there was */
+};
+
+struct store_unanswered *store_unanswered(struct store *st);
 
 /*
  * store_errno - the errno (positive) for a number of enum xpv_err

@@ -139,6 +139,47 @@ static int may_wait(struct store *st)
 	return store_in_callback(st) ? -EDEADLK : 0;
 }
 
+/* The answer to a change within a transaction. */
+static void change_done(struct store *st, const struct store_reply *rsp,
+			void *ctx)
+{
+	struct store_unanswered *changes = ctx;
+
+	(void)st;
+	changes->n--;
+	if (!changes->err)
+		changes->err = rsp->err;
+}
+
+static void rm_done(struct store *st, const struct store_reply *rsp, void *ctx)
+{
+	struct store_reply reply = *rsp;
+
+	if (reply.err == -ENOENT)
+		reply.err = 0;
+	change_done(st, &reply, ctx);
+}
+
+/* A change was requested: in a transaction its answer is the commit's matter. */
+static int change(struct store *st, store_tx tx, struct call *call)
+{
+	if (!tx)
+		return finish(st, 0, call);
+	store_unanswered(st)->n++;
+	return 0;
+}
+
+/* Whose answer it is, and what that gets. */
+static store_fn *change_fn(store_tx tx)
+{
+	return tx ? change_done : call_done;
+}
+
+static void *change_ctx(struct store *st, store_tx tx, struct call *call)
+{
+	return tx ? (void *)store_unanswered(st) : call;
+}
+
 int store_sync_read(struct store *st, store_tx tx, const char *path,
 		    char **value, size_t *len)
 {
@@ -204,9 +245,9 @@ int store_sync_write(struct store *st, store_tx tx, const char *path,
 	int rc = may_wait(st);
 
 	if (!rc)
-		rc = store_write(st, tx, path, value, strlen(value), call_done,
-				 &call);
-	return finish(st, rc, &call);
+		rc = store_write(st, tx, path, value, strlen(value),
+				 change_fn(tx), change_ctx(st, tx, &call));
+	return rc ? rc : change(st, tx, &call);
 }
 
 int store_sync_mkdir(struct store *st, store_tx tx, const char *path)
@@ -215,8 +256,9 @@ int store_sync_mkdir(struct store *st, store_tx tx, const char *path)
 	int rc = may_wait(st);
 
 	if (!rc)
-		rc = store_mkdir(st, tx, path, call_done, &call);
-	return finish(st, rc, &call);
+		rc = store_mkdir(st, tx, path, change_fn(tx),
+				 change_ctx(st, tx, &call));
+	return rc ? rc : change(st, tx, &call);
 }
 
 int store_sync_rm(struct store *st, store_tx tx, const char *path)
@@ -225,8 +267,10 @@ int store_sync_rm(struct store *st, store_tx tx, const char *path)
 	int rc = may_wait(st);
 
 	if (!rc)
-		rc = store_rm(st, tx, path, call_done, &call);
-	rc = finish(st, rc, &call);
+		rc = store_rm(st, tx, path, tx ? rm_done : call_done,
+			      change_ctx(st, tx, &call));
+	if (!rc)
+		rc = change(st, tx, &call);
 	return rc == -ENOENT ? 0 : rc;
 }
 
@@ -237,9 +281,9 @@ int store_sync_set_perms(struct store *st, store_tx tx, const char *path,
 	int rc = may_wait(st);
 
 	if (!rc)
-		rc = store_set_perms(st, tx, path, owner, reader, call_done,
-				     &call);
-	return finish(st, rc, &call);
+		rc = store_set_perms(st, tx, path, owner, reader, change_fn(tx),
+				     change_ctx(st, tx, &call));
+	return rc ? rc : change(st, tx, &call);
 }
 
 int store_sync_get_domain_path(struct store *st, uint32_t domid, char **path)
@@ -263,9 +307,11 @@ int store_sync_begin(struct store *st, store_tx *tx)
 	if (!rc)
 		rc = store_begin(st, call_done, &call);
 	rc = finish(st, rc, &call);
-	if (!rc)
-		*tx = call.tx;
-	return rc;
+	if (rc)
+		return rc;
+	*tx = call.tx;
+	store_unanswered(st)->err = 0; /* of one that was aborted */
+	return 0;
 }
 
 static int sync_end(struct store *st, store_tx tx, bool commit)
@@ -278,9 +324,32 @@ static int sync_end(struct store *st, store_tx tx, bool commit)
 	return finish(st, rc, &call);
 }
 
+/* Wait for the answers to all changes. After an error of the connection the
+ * store may be gone. */
+static int finish_changes(struct store *st)
+{
+	int64_t end = now_ms() + STORE_SYNC_TIMEOUT_MS;
+	int rc = may_wait(st);
+
+	while (!rc && store_unanswered(st)->n) {
+		rc = turn(st, end);
+		if (rc == -ETIMEDOUT)
+			store_fail(st, rc);
+	}
+	return rc;
+}
+
 int store_sync_commit(struct store *st, store_tx tx)
 {
-	return sync_end(st, tx, true);
+	int rc = finish_changes(st);
+
+	if (rc)
+		return rc;
+	rc = store_unanswered(st)->err;
+	if (!rc)
+		return sync_end(st, tx, true);
+	store_sync_abort(st, tx);
+	return rc;
 }
 
 void store_sync_abort(struct store *st, store_tx tx)

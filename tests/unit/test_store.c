@@ -365,6 +365,41 @@ static int gives_up(struct store *st, void *ctx)
 	return -EIO;
 }
 
+/* What changes something there is not waited for: its error is the commit's. */
+static void a_commit_tells_of_a_change(void **state)
+{
+	struct server s = {.refuse = "/no"};
+	struct store *st = client(&s, NULL, NULL);
+	char path[16], *v;
+	store_tx tx;
+
+	(void)state;
+	assert_int_equal(store_sync_begin(st, &tx), 0);
+	assert_int_equal(store_sync_write(st, tx, "/a", "1"), 0);
+	assert_int_equal(store_sync_write(st, tx, "/no", "1"), 0);
+	assert_int_equal(store_sync_write(st, tx, "/b", "1"), 0);
+	assert_int_equal(store_sync_read(st, tx, "/b", &v, NULL), 0);
+	free(v);
+	assert_int_equal(store_sync_commit(st, tx), -EACCES);
+	assert_int_equal(store_sync_read(st, 0, "/a", &v, NULL), -ENOENT);
+
+	/* Nor does an error outlive its transaction. */
+	assert_int_equal(store_sync_begin(st, &tx), 0);
+	assert_int_equal(store_sync_write(st, tx, "/no", "1"), 0);
+	store_sync_abort(st, tx);
+	assert_int_equal(store_sync_begin(st, &tx), 0);
+	assert_int_equal(store_sync_rm(st, tx, "/none/here"), 0);
+	for (int i = 0; i < 100; i++) {
+		snprintf(path, sizeof(path), "/c/%d", i);
+		assert_int_equal(store_sync_write(st, tx, path, "x"), 0);
+	}
+	assert_int_equal(store_sync_commit(st, tx), 0);
+	assert_int_equal(store_sync_read(st, 0, "/c/99", &v, NULL), 0);
+	free(v);
+	store_close(st);
+	server_end(&s);
+}
+
 static void watches_fire(void **state)
 {
 	struct server s = {.fragment = 5};
@@ -428,7 +463,10 @@ static int everything(struct store *st)
 	if (rc)
 		return rc;
 	free(v);
-	return store_sync_commit(st, tx);
+	rc = store_sync_write(st, tx, "/b/state", "5");
+	if (!rc)
+		rc = store_sync_rm(st, tx, "/b/online");
+	return rc ? rc : store_sync_commit(st, tx);
 }
 
 static uint32_t with_fault(uint32_t n, int garbage)
@@ -661,6 +699,7 @@ int main(void)
 		cmocka_unit_test(orphans_are_dropped),
 		cmocka_unit_test(large_directories),
 		cmocka_unit_test(a_transaction_is_all_or_nothing),
+		cmocka_unit_test(a_commit_tells_of_a_change),
 		cmocka_unit_test(watches_fire),
 		cmocka_unit_test(a_fault_at_every_request),
 		cmocka_unit_test(many_requests_are_pipelined),
