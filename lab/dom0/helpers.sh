@@ -54,8 +54,8 @@ _log() {
 #	disk=SPEC		one disk as xl spells it; may be given more than once
 #	vif=SPEC		one network card; may be given more than once
 #	tools=no		no Debian image: a guest that has nothing but busybox
-#	root=DEVICE		the Debian image is to be this device of the guest: who attaches it
-#				is somebody else
+#	root=DEVICE		the Debian image is to be this device of the guest, or LABEL=lab, any
+#				device that has it: who attaches it is somebody else
 #	cmdline=WORDS		more of them for the guest's kernel
 #	anything else		a line of the file: KEY = VALUE; a value that is no number and no
 #				list gets quoted

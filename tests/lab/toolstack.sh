@@ -58,10 +58,10 @@ daemon_start || bail "xenpvd starts"
 
 note "xenpv create, PV: root on a SCSI disk, a tape, a disk of the block protocol"
 pv_vscsi='["/dev/vdb,0:0:0:0,ro,shared", "/var/tmp/data.img,0:0:1:0", "/dev/nst0, 1:0:0:0"]'
-guest_config pv1 root=/dev/sda vscsi="$pv_vscsi" xenpv_disk='["/var/tmp/more.img,raw,xvdf,rw"]'
+guest_config pv1 root=LABEL=lab vscsi="$pv_vscsi" xenpv_disk='["/var/tmp/more.img,raw,xvdf,rw"]'
 ok "create -n" xenpv create -n /etc/xen/pv1.cfg
 GUEST_CREATE='xenpv create -q'
-ok "pv: create, and it boots from there" guest_start pv1 root=/dev/sda vscsi="$pv_vscsi" \
+ok "pv: create, and it boots from there" guest_start pv1 root=LABEL=lab vscsi="$pv_vscsi" \
 	xenpv_disk='["/var/tmp/more.img,raw,xvdf,rw"]' || bail "no guest"
 is "pv: its devices" "$(devices pv1)" "disk disk tape xvdf"
 ok "pv: its root is one of them" guest_run pv1 120 'test -x /usr/bin/fio && ! grep xvdz /proc/partitions'
