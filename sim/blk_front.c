@@ -105,8 +105,11 @@ static void on_done(void *host, uint64_t cookie, int result, bool pinned)
 		world_fail(g->w, "once", "done for what is not under way");
 	if (pinned && g->kind != BLK_DECEIVED)
 		world_fail(g->w, "pages", "an honest backend keeps a page");
-	/* What had ended before, by lack of a grant, say, may be told now. */
-	if (q->suspending && result == XPV_EIO && g->kind != BLK_DECEIVED)
+	/* What had ended before is told now, if that needed no answer: for want
+	 * of a grant, or since there is nothing to flush with. */
+	if (q->suspending && g->kind != BLK_DECEIVED &&
+	    (result == XPV_EIO ||
+	     (result == 0 && o->op != BLK_FRONT_FLUSH && !o->fua)))
 		world_fail(g->w, "once", "a request ends with its connection");
 	blk_load_done(g, o, result, pinned, q->losing);
 }
