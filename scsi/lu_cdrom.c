@@ -146,27 +146,12 @@ static enum scsi_step seek(struct scsi_lu *lu, struct scsi_task *task)
 
 /* ---- mode pages ---- */
 
-static void nothing_get(const struct scsi_lu *lu, const struct scsi_mode *mode,
-			enum scsi_mode_pc pc, uint8_t *page)
-{
-	(void)lu;
-	(void)mode;
-	(void)pc;
-	(void)page;
-}
-
-static void nothing_set(struct scsi_mode *mode, const uint8_t *page)
-{
-	(void)mode;
-	(void)page;
-}
-
 /* 01h: read error recovery, MMC-6 7.2: all that can be done is done. */
 static const struct scsi_mode_page page_recovery = {
 	.code = 0x01,
 	.len = 12,
-	.get = nothing_get,
-	.set = nothing_set,
+	.get = scsi_mode_get_nothing,
+	.set = scsi_mode_set_nothing,
 };
 
 /* 0Dh: CD device parameters, MMC-3 annex C: seconds in a minute, frames in a
@@ -186,15 +171,15 @@ static const struct scsi_mode_page page_device = {
 	.code = 0x0d,
 	.len = 8,
 	.get = device_get,
-	.set = nothing_set,
+	.set = scsi_mode_set_nothing,
 };
 
 /* 1Ah: power condition, SPC-4 7.5.13: no timers. */
 static const struct scsi_mode_page page_power = {
 	.code = 0x1a,
 	.len = 12,
-	.get = nothing_get,
-	.set = nothing_set,
+	.get = scsi_mode_get_nothing,
+	.set = scsi_mode_set_nothing,
 };
 
 /* 2Ah: capabilities and mechanical status, MMC-3 annex D (legacy, and what
@@ -222,7 +207,7 @@ static const struct scsi_mode_page page_capabilities = {
 	.code = 0x2a,
 	.len = 22,
 	.get = capabilities_get,
-	.set = nothing_set,
+	.set = scsi_mode_set_nothing,
 };
 
 static const struct scsi_mode_page *const cdrom_mode[] = {

@@ -69,8 +69,7 @@ const struct scsi_mode_page scsi_mode_control = {
 	.set = control_set,
 };
 
-/* 1Ch: informational exceptions, SPC-4 7.5.11: none are reported, MRIE 0. */
-static void exceptions_get(const struct scsi_lu *lu,
+void scsi_mode_get_nothing(const struct scsi_lu *lu,
 			   const struct scsi_mode *mode, enum scsi_mode_pc pc,
 			   uint8_t *page)
 {
@@ -80,17 +79,18 @@ static void exceptions_get(const struct scsi_lu *lu,
 	(void)page;
 }
 
-static void exceptions_set(struct scsi_mode *mode, const uint8_t *page)
+void scsi_mode_set_nothing(struct scsi_mode *mode, const uint8_t *page)
 {
 	(void)mode;
 	(void)page;
 }
 
+/* 1Ch: informational exceptions, SPC-4 7.5.11: none are reported, MRIE 0. */
 const struct scsi_mode_page scsi_mode_exceptions = {
 	.code = 0x1c,
 	.len = 12,
-	.get = exceptions_get,
-	.set = exceptions_set,
+	.get = scsi_mode_get_nothing,
+	.set = scsi_mode_set_nothing,
 };
 
 void scsi_mode_default(const struct scsi_lu *lu, struct scsi_mode *mode)

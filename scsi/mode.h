@@ -65,6 +65,12 @@ struct scsi_mode_page {
 /* The specific parameter of those that have nothing in it. */
 uint8_t scsi_mode_no_specific(const struct scsi_lu *lu);
 
+/* For pages in which nothing can be said, or nothing can be set. */
+void scsi_mode_get_nothing(const struct scsi_lu *lu,
+			   const struct scsi_mode *mode, enum scsi_mode_pc pc,
+			   uint8_t *page);
+void scsi_mode_set_nothing(struct scsi_mode *mode, const uint8_t *page);
+
 /* Pages that several types have: caching, control, exceptions. */
 extern const struct scsi_mode_page scsi_mode_caching;
 extern const struct scsi_mode_page scsi_mode_control;
