@@ -5,6 +5,7 @@
  *     12  a nexus: index, prevent, number of unit attentions, 0, their codes
  *         (SCSI_UA_COUNT places of two bytes, oldest first)
  *         the reservations (scsi_pr_keep())
+ *         what only the type knows of
  *
  * Unit attentions are their sense codes, which mean the same in any version.
  */
@@ -40,7 +41,7 @@ static uint8_t *put_nexus(const struct scsi_nexus *n, uint32_t index,
 uint32_t scsi_lu_keep(const struct scsi_lu *lu, uint8_t *out)
 {
 	uint8_t *p = out + HEAD;
-	uint32_t i, pr;
+	uint32_t i, pr, own = 0;
 
 	scsi_fill(out, 0, HEAD);
 	scsi_copy(out, "XPVK", 4);
@@ -58,7 +59,10 @@ uint32_t scsi_lu_keep(const struct scsi_lu *lu, uint8_t *out)
 	}
 	pr = scsi_pr_keep(&lu->pr, p);
 	scsi_put32(out + 8, pr);
-	return (uint32_t)(p - out) + pr;
+	if (lu->cfg.type->keep)
+		own = lu->cfg.type->keep(lu, p + pr);
+	XPV_ASSERT(own <= SCSI_KEEP_OWN_MAX);
+	return (uint32_t)(p - out) + pr + own;
 }
 
 static bool code_known(uint16_t code)
@@ -83,15 +87,19 @@ static bool nexus_ok(const uint8_t *p)
 	return true;
 }
 
-static bool image_ok(const uint8_t *image, uint32_t len)
+static bool image_ok(const struct scsi_lu *lu, const uint8_t *image,
+		     uint32_t len)
 {
-	uint32_t i;
+	uint32_t i, left;
 
 	if (len < HEAD || !scsi_same(image, "XPVK", 4) || image[4] != VERSION)
 		return false;
 	if (image[6] > SCSI_NEXUS_MAX || image[7] > SCSI_NEXUS_MAX ||
-	    len < HEAD + image[7] * NEXUS ||
-	    scsi_get32(image + 8) != len - HEAD - image[7] * NEXUS)
+	    len < HEAD + image[7] * NEXUS)
+		return false;
+	left = len - HEAD - image[7] * NEXUS;
+	if (scsi_get32(image + 8) > left ||
+	    (scsi_get32(image + 8) < left && !lu->cfg.type->take_over))
 		return false;
 	for (i = 0; i < image[7]; i++)
 		if (!nexus_ok(image + HEAD + i * NEXUS))
@@ -110,12 +118,16 @@ static void get_nexus(struct scsi_lu *lu, const uint8_t *p)
 
 int scsi_lu_take_over(struct scsi_lu *lu, const uint8_t *image, uint32_t len)
 {
-	uint32_t i, at;
+	uint32_t i, at, own;
 
-	if (!image_ok(image, len))
+	if (!image_ok(lu, image, len))
 		return XPV_EINVAL;
 	at = HEAD + image[7] * NEXUS;
-	if (scsi_pr_load(lu, image + at, len - at) < 0)
+	own = at + scsi_get32(image + 8);
+	if (scsi_pr_load(lu, image + at, own - at) < 0)
+		return XPV_EINVAL;
+	if (lu->cfg.type->take_over &&
+	    !lu->cfg.type->take_over(lu, image + own, len - own))
 		return XPV_EINVAL;
 	lu->mode.write_cache = image[5] & FLAG_WRITE_CACHE;
 	lu->mode.desc_sense = image[5] & FLAG_DESC_SENSE;

@@ -12,7 +12,8 @@
 
 /* The largest image, bytes. */
 #define SCSI_KEEP_MAX                                                          \
-	(12 + SCSI_NEXUS_MAX * (4 + 2 * SCSI_UA_COUNT) + SCSI_PR_IMAGE_MAX)
+	(12 + SCSI_NEXUS_MAX * (4 + 2 * SCSI_UA_COUNT) + SCSI_PR_IMAGE_MAX +   \
+	 SCSI_KEEP_OWN_MAX)
 
 /*
  * Write the image of LU to OUT (SCSI_KEEP_MAX bytes); returns its length. Fixed

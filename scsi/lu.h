@@ -64,6 +64,8 @@ enum scsi_ua {
 
 struct scsi_lu_cfg;
 
+#define SCSI_KEEP_OWN_MAX 128u
+
 /* What a kind of logical unit is; one constant per kind. */
 struct scsi_lu_type {
 	const char *name;
@@ -85,6 +87,13 @@ struct scsi_lu_type {
 	void (*reset)(struct scsi_lu *lu);
 	/* What MODE SENSE and MODE SELECT have besides pages. */
 	struct scsi_mode_frame frame;
+	/*
+	 * What scsi/keep is to keep besides what every type has, at most
+	 * SCSI_KEEP_OWN_MAX bytes, and back; or NULL. take_over() may not like
+	 * what it gets: false.
+	 */
+	uint32_t (*keep)(const struct scsi_lu *lu, uint8_t *out);
+	bool (*take_over)(struct scsi_lu *lu, const uint8_t *own, uint32_t len);
 };
 
 /*

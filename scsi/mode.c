@@ -98,6 +98,9 @@ void scsi_mode_default(const struct scsi_lu *lu, struct scsi_mode *mode)
 	mode->write_cache = !lu->cfg.no_write_cache;
 	mode->desc_sense = false;
 	mode->soft_wp = false;
+	mode->block_size = 0;
+	mode->unbuffered = false;
+	mode->compression = false;
 }
 
 static void page_get(const struct scsi_lu *lu, const struct scsi_mode_page *pg,
@@ -195,7 +198,7 @@ enum scsi_step scsi_mode_sense(struct scsi_lu *lu, struct scsi_task *task)
 		blocks_len = put_block_descriptor(lu, long_lba, p + len);
 	len += blocks_len;
 	pages_len = put_pages(lu, cdb, p + len);
-	if (!pages_len)
+	if (!pages_len && !(lu->cfg.type->frame.bare && !(cdb[2] & 0x3f)))
 		return scsi_bad_cdb(lu, task, 2, 5);
 	len += pages_len;
 	if (ten) {
@@ -339,7 +342,10 @@ static enum scsi_step mode_apply(struct scsi_lu *lu, struct scsi_task *task,
 {
 	bool changed = mode->write_cache != lu->mode.write_cache ||
 		       mode->desc_sense != lu->mode.desc_sense ||
-		       mode->soft_wp != lu->mode.soft_wp;
+		       mode->soft_wp != lu->mode.soft_wp ||
+		       mode->block_size != lu->mode.block_size ||
+		       mode->unbuffered != lu->mode.unbuffered ||
+		       mode->compression != lu->mode.compression;
 
 	lu->mode = *mode;
 	if (changed)

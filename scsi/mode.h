@@ -16,6 +16,10 @@ struct scsi_mode {
 	bool write_cache; /* WCE, caching page, SBC-3 6.5.5 */
 	bool desc_sense;  /* D_SENSE, control page, SPC-4 7.5.8 */
 	bool soft_wp;	  /* SWP, control page */
+	/* of a tape (SSC-4 8.3) */
+	uint32_t block_size; /* bytes; 0: variable */
+	bool unbuffered;     /* buffered mode 0 */
+	bool compression;    /* DCE */
 };
 
 /* Which values of a page are meant, SPC-4 table 165. */
@@ -47,6 +51,9 @@ struct scsi_mode_frame {
 	/* The same for MODE SELECT; NULL: it can change nothing. */
 	bool (*block_set)(const struct scsi_lu *lu, struct scsi_mode *mode,
 			  const struct scsi_mode_block *block);
+	/* MODE SENSE of page 00h is header and block descriptor alone, as
+	 * drivers of tapes ask for it. */
+	bool bare;
 };
 
 struct scsi_mode_page {

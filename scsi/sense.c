@@ -12,6 +12,7 @@
 /* Descriptor types, SPC-4 table 27. */
 #define DESC_INFORMATION  0x00
 #define DESC_KEY_SPECIFIC 0x02
+#define DESC_STREAM	  0x04
 
 uint32_t scsi_sense_put(uint8_t *out, bool desc, uint8_t key, uint16_t asc)
 {
@@ -73,6 +74,32 @@ enum scsi_step scsi_check_info(const struct scsi_lu *lu, struct scsi_task *task,
 		s[0] |= 0x80;
 		scsi_put32(s + 3, (uint32_t)info);
 	}
+	return SCSI_STEP_DONE;
+}
+
+enum scsi_step scsi_check_stream(const struct scsi_lu *lu,
+				 struct scsi_task *task, uint8_t key,
+				 uint16_t asc, uint8_t flags, int64_t info)
+{
+	uint32_t in_len = task->in_len;
+	uint8_t *s = task->sense;
+
+	if (lu->mode.desc_sense) {
+		scsi_check_info(lu, task, key, asc, (uint64_t)info);
+		s[7] += 4;
+		s[20] = DESC_STREAM;
+		s[21] = 2;
+		s[22] = 0;
+		s[23] = flags;
+		task->sense_len = 24;
+	} else if (info >= INT32_MIN && info <= INT32_MAX) {
+		scsi_check_info(lu, task, key, asc, (uint32_t)info);
+	} else {
+		scsi_check(lu, task, key, asc);
+	}
+	if (!lu->mode.desc_sense)
+		s[2] |= flags;
+	task->in_len = in_len;
 	return SCSI_STEP_DONE;
 }
 

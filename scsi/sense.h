@@ -20,10 +20,16 @@ struct scsi_lu;
 #define SCSI_KEY_ILLEGAL_REQUEST 0x5
 #define SCSI_KEY_UNIT_ATTENTION	 0x6
 #define SCSI_KEY_DATA_PROTECT	 0x7
+#define SCSI_KEY_BLANK_CHECK	 0x8
+#define SCSI_KEY_VOLUME_OVERFLOW 0xd
 #define SCSI_KEY_MISCOMPARE	 0xe
 
 /* Additional sense codes with their qualifiers, SPC-4 annex F.2. */
 #define SCSI_ASC_NONE			 0x0000
+#define SCSI_ASC_FILEMARK		 0x0001
+#define SCSI_ASC_END_OF_MEDIUM		 0x0002
+#define SCSI_ASC_BEGIN_OF_MEDIUM	 0x0004
+#define SCSI_ASC_END_OF_DATA		 0x0005
 #define SCSI_ASC_BECOMING_READY		 0x0401
 #define SCSI_ASC_START_NEEDED		 0x0402 /* initializing command req. */
 #define SCSI_ASC_WRITE_ERROR		 0x0c00
@@ -33,6 +39,7 @@ struct scsi_lu;
 #define SCSI_ASC_MISCOMPARE		 0x1d00
 #define SCSI_ASC_OPCODE			 0x2000
 #define SCSI_ASC_LBA_RANGE		 0x2100
+#define SCSI_ASC_ELEMENT		 0x2101 /* invalid element address */
 #define SCSI_ASC_CDB_FIELD		 0x2400
 #define SCSI_ASC_NO_LUN			 0x2500
 #define SCSI_ASC_LIST_FIELD		 0x2600
@@ -51,9 +58,13 @@ struct scsi_lu;
 #define SCSI_ASC_CAPACITY_CHANGED	 0x2a09
 #define SCSI_ASC_COMMANDS_CLEARED	 0x2f00
 #define SCSI_ASC_INCOMPATIBLE_FORMAT	 0x3002
+#define SCSI_ASC_WORM_OVERWRITE		 0x300c
 #define SCSI_ASC_NO_SAVING		 0x3900
+#define SCSI_ASC_NO_MEDIUM		 0x3a00
 #define SCSI_ASC_NO_MEDIUM_CLOSED	 0x3a01
 #define SCSI_ASC_NO_MEDIUM_OPEN		 0x3a02
+#define SCSI_ASC_DESTINATION_FULL	 0x3b0d
+#define SCSI_ASC_SOURCE_EMPTY		 0x3b0e
 #define SCSI_ASC_LUNS_CHANGED		 0x3f0e
 #define SCSI_ASC_INTERNAL_FAILURE	 0x4400
 #define SCSI_ASC_REMOVAL_PREVENTED	 0x5302
@@ -81,6 +92,17 @@ enum scsi_step scsi_check(const struct scsi_lu *lu, struct scsi_task *task,
 /* The same with the INFORMATION field (SPC-4 4.5.2.2). */
 enum scsi_step scsi_check_info(const struct scsi_lu *lu, struct scsi_task *task,
 			       uint8_t key, uint16_t asc, uint64_t info);
+
+/*
+ * Of a tape, with FILEMARK, EOM and ILI (SCSI_STREAM_*, SPC-4 4.5.2.5) and an
+ * INFORMATION field that may be negative. in_len stays: data may come with it.
+ */
+#define SCSI_STREAM_MARK 0x80u
+#define SCSI_STREAM_EOM	 0x40u
+#define SCSI_STREAM_ILI	 0x20u
+enum scsi_step scsi_check_stream(const struct scsi_lu *lu,
+				 struct scsi_task *task, uint8_t key,
+				 uint16_t asc, uint8_t flags, int64_t info);
 
 /*
  * ILLEGAL REQUEST, INVALID FIELD IN CDB or IN PARAMETER LIST, with a pointer

@@ -39,6 +39,10 @@ enum scsi_io_op {
 			    answer in extent_len and extent_mapped */
 	SCSI_IO_SAVE,	 /* buf, len: keep these bytes of state over a restart,
 			    all or nothing, before the result is reported */
+	SCSI_IO_CUT,	 /* offset: nothing is there any more from here on */
+	SCSI_IO_MOVE,	 /* offset, len: a cartridge goes from element number
+			    offset to number len (scsi/lu_changer.h), all or
+			    nothing; and stays there over a restart */
 };
 
 struct scsi_io {

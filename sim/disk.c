@@ -150,6 +150,8 @@ static void apply(struct disk *d, struct disk_io *x)
 	case STORAGE_EXTENT:
 		extent(d, io);
 		break;
+	case STORAGE_CUT: /* of files; disks keep their size */
+		break;
 	case STORAGE_WRITE:
 	case STORAGE_DISCARD:
 	case STORAGE_ZERO:

@@ -54,6 +54,7 @@ static void queue(struct file *f, struct storage_io *io)
 					(off_t)io->len);
 		break;
 	case STORAGE_EXTENT: /* answered already; complete like the others */
+	case STORAGE_CUT:
 		io_uring_prep_nop(sqe);
 		break;
 	}
@@ -109,6 +110,8 @@ static void file_done(struct uring_op *op, int32_t res, uint32_t flags)
 		queue(f, io);
 		return;
 	}
+	if (io->what == STORAGE_CUT && res >= 0)
+		res = io->result;
 	if (moves && res == 0)
 		res = -EIO; /* the file has become shorter under us */
 	io->result = storage_result(res < 0 ? res : 0);
@@ -151,8 +154,12 @@ static void file_submit(struct storage *s, struct storage_io *io)
 	io->storage = s;
 	io->progress = 0;
 	io->op.done = file_done;
+	io->result = 0;
 	if (io->what == STORAGE_EXTENT)
 		find_extent(f, io);
+	/* has no io_uring form in the kernels of its day, either */
+	if (io->what == STORAGE_CUT && ftruncate(f->fd, (off_t)io->offset) < 0)
+		io->result = -errno;
 	if (offered(f, io))
 		queue(f, io);
 	else

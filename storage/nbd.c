@@ -403,6 +403,7 @@ static int without_server(const struct nbd *n, const struct storage_io *io)
 	case STORAGE_ZERO:
 		return n->flags & FLAG_SEND_ZEROES ? 1 : XPV_ENOTSUP;
 	case STORAGE_EXTENT: /* that takes structured replies */
+	case STORAGE_CUT:
 		return XPV_ENOTSUP;
 	case STORAGE_READ:
 	case STORAGE_WRITE:

@@ -25,6 +25,7 @@ enum storage_op {
 	STORAGE_DISCARD, /* offset, len: deallocate; reads as zeroes */
 	STORAGE_ZERO,	 /* offset, len, unmap, fua: reads as zeroes */
 	STORAGE_EXTENT,	 /* offset, len: extent_len and extent_mapped */
+	STORAGE_CUT,	 /* offset: it ends there; of files that grow */
 };
 
 struct storage;

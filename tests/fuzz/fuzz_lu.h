@@ -148,6 +148,9 @@ static inline int fuzz_lu_io(struct fuzz_lu *f, struct scsi_task *t)
 		break;
 	case SCSI_IO_FLUSH:
 		break;
+	case SCSI_IO_CUT:
+	case SCSI_IO_MOVE:
+		FUZZ_CHECK(false);
 	}
 	return 0;
 }

@@ -173,6 +173,9 @@ static inline int ram_do(struct ram *r, struct scsi_task *task)
 		break;
 	case SCSI_IO_FLUSH:
 		break;
+	case SCSI_IO_CUT:
+	case SCSI_IO_MOVE:
+		fail_msg("of no disk");
 	}
 	return 0;
 }
