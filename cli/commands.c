@@ -126,6 +126,18 @@ static const struct cli_option conform_options[] = {
 	{0},
 };
 
+const struct cli_option vtl_options[] = {
+	[VTL_DRIVES] = {"drives", 0, "N", "create: drives, 1 to 8 (2)"},
+	[VTL_SLOTS] = {"slots", 0, "N", "create: slots, 1 to 200 (24)"},
+	[VTL_TAPES] = {"tapes", 0, "N",
+		       "create: cartridges (five sixths of the slots)"},
+	[VTL_WORM] = {"worm", 0, "N", "create: so many of them are WORM (0)"},
+	[VTL_CAPACITY] = {"capacity", 0, "SIZE",
+			  "create: of a cartridge, as 100G (2500G)"},
+	[VTL_JSON] = {"json", 'j', NULL, "list: print JSON, for programs"},
+	{0},
+};
+
 static const struct cli_option no_options[] = {{0}};
 
 const struct command commands[] = {
@@ -137,6 +149,8 @@ const struct command commands[] = {
 			"GUEST   name or number, see 'xl list'\n"
 			"PDEV    regular file, block device, or null:SIZE;\n"
 			"        a CD: FILE.iso or cdrom:FILE;\n"
+			"        of a tape library: vtl:DIR:changer, "
+			"vtl:DIR:driveN;\n"
 			"        a real device: /dev/nst0, /dev/sch0, "
 			"/dev/sr0, /dev/sg3,\n"
 			"        H:C:T:L, naa.WWN:LUN, see 'xenpv "
@@ -330,6 +344,32 @@ const struct command commands[] = {
 		.args_max = 0,
 		.option = status_options,
 		.run = status_show,
+	},
+	{
+		.name = "vtl",
+		.args = "create|list|verify|protect|import|export DIR "
+			"[ARG...]",
+		.summary = "virtual tape libraries",
+		.details =
+			"create DIR                  a new library\n"
+			"list DIR                    which cartridge is where\n"
+			"verify DIR                  read all, and check it\n"
+			"protect DIR BARCODE on|off  the switch of a "
+			"cartridge\n"
+			"import DIR BARCODE FILE     a new cartridge of a tape "
+			"image (SIMH)\n"
+			"export DIR BARCODE FILE     the other way round\n"
+			"\n"
+			"Example: xenpv vtl create /srv/tapes --drives 2 "
+			"--slots 24\n"
+			"         xenpv scsi-attach web vtl:/srv/tapes:changer "
+			"0:0:0:0\n"
+			"         xenpv scsi-attach web vtl:/srv/tapes:drive0 "
+			"0:0:0:1\n",
+		.args_min = 2,
+		.args_max = 4,
+		.option = vtl_options,
+		.run = vtl_run,
 	},
 	{
 		.name = "upgrade",

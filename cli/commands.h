@@ -114,6 +114,7 @@ int scsi_devices(const struct command *command, const struct cli_args *args);
 int scsi_list(const struct command *command, const struct cli_args *args);
 int guest_command(const struct command *command, const struct cli_args *args);
 int status_show(const struct command *command, const struct cli_args *args);
+int vtl_run(const struct command *command, const struct cli_args *args);
 int upgrade_run(const struct command *command, const struct cli_args *args);
 int conform_command_run(const struct command *command,
 			const struct cli_args *args);
@@ -178,5 +179,14 @@ enum {
 	CONFORM_TIME,
 	CONFORM_SEED
 };
+enum {
+	VTL_DRIVES,
+	VTL_SLOTS,
+	VTL_TAPES,
+	VTL_WORM,
+	VTL_CAPACITY,
+	VTL_JSON
+};
+extern const struct cli_option vtl_options[];
 
 #endif

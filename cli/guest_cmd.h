@@ -53,6 +53,8 @@ int guest_write(struct guest_ctx *ctx, int n, char **word);
 int guest_verify(struct guest_ctx *ctx, int n, char **word);
 int guest_flush(struct guest_ctx *ctx, int n, char **word);
 int guest_discard(struct guest_ctx *ctx, int n, char **word);
+int guest_tape_read(struct guest_ctx *ctx, int n, char **word);
+int guest_tape_write(struct guest_ctx *ctx, int n, char **word);
 int guest_bench(struct guest_ctx *ctx, int n, char **word);
 
 /* ---- what they share ---- */

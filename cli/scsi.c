@@ -354,6 +354,11 @@ static void find_facts(const struct ts_lun *lun, struct facts *facts)
 		if (!facts->options.product[0])
 			facts->product = "CD-ROM";
 	}
+	if (pdev.kind == PDEV_VTL) {
+		facts->type = pdev.vtl_drive < 0 ? "changer" : "tape";
+		facts->product =
+			pdev.vtl_drive < 0 ? "VTL changer" : "Ultrium 6-VTL";
+	}
 	/* Of an image the file's size is not the disk's. */
 	if (parsed && facts->options.format != PDEV_RAW)
 		facts->sized = false;

@@ -50,6 +50,36 @@ int claim_check(const struct claim_list *list, const struct pdev *pdev,
 	return 0;
 }
 
+/* "H:" of a vdev, how long it is. */
+static size_t controller_of(const char *place)
+{
+	return strcspn(place, ":") + 1;
+}
+
+int claim_check_library(const struct claim_list *list, const struct pdev *pdev,
+			const struct pdev_props *props,
+			const struct guest *guest, const char *place, char *err,
+			size_t len)
+{
+	size_t library = (size_t)(strrchr(props->id, ':') - props->id) + 1;
+	const struct claim *other;
+
+	LIST_FOREACH(other, list, entry)
+	{
+		if (strncmp(props->id, other->id, library) ||
+		    (other->guest == guest &&
+		     !strncmp(place, other->place, controller_of(place))))
+			continue;
+		snprintf(
+			err, len,
+			"pdev '%.200s': another part of this library is %s of guest %s (dom %u); all of it goes to one controller of one guest",
+			pdev->name, other->place, other->guest->name,
+			other->guest->domid);
+		return -EBUSY;
+	}
+	return 0;
+}
+
 int claim_check_before(const struct claim_list *list, const struct pdev *pdev,
 		       char *err, size_t len)
 {

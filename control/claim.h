@@ -46,6 +46,17 @@ int claim_check(const struct claim_list *list, const struct pdev *pdev,
 		size_t len) XPV_MUST_CHECK;
 
 /*
+ * claim_check_library - may GUEST have a part of this tape library at PLACE?
+ *
+ * All parts of it that are given out are on one controller of one guest: -EBUSY
+ * if another is elsewhere.
+ */
+int claim_check_library(const struct claim_list *list, const struct pdev *pdev,
+			const struct pdev_props *props,
+			const struct guest *guest, const char *place, char *err,
+			size_t len) XPV_MUST_CHECK;
+
+/*
  * claim_check_before - the same before PDEV is opened: the reason is clearer
  * than that of an exclusive open which fails. 0 also if PDEV is not there:
  * opening it will say why.

@@ -20,6 +20,7 @@
 #include "control/pdev_image.h"
 #include "control/pdev_nbd.h"
 #include "control/pdev_sg.h"
+#include "control/pdev_vtl.h"
 #include "control/probe.h"
 
 #define BLOCK_MIN 512u
@@ -202,7 +203,7 @@ bool pdev_is_whole(const char *name)
 	name = bare(name);
 	return name[0] == '/' || (!*name && may_be_empty) ||
 	       !strncmp(name, "null:", 5) || pdev_nbd_is(name) ||
-	       pdev_sg_is(name);
+	       pdev_sg_is(name) || !strncmp(name, "vtl:/", 5);
 }
 
 /* Take "fault:SPEC:" off *NAME. */
@@ -351,6 +352,8 @@ int pdev_parse(struct pdev *pdev, const char *name,
 		rc = parse_null(pdev, name, err, len);
 	else if (pdev_nbd_is(name))
 		rc = pdev_nbd_parse(pdev, name, err, len);
+	else if (pdev_vtl_is(name))
+		rc = pdev_vtl_parse(pdev, name, err, len);
 	else if (pdev_sg_is(name))
 		rc = pdev_sg_parse_name(pdev, name, err, len);
 	else
@@ -401,6 +404,8 @@ int pdev_id(const struct pdev *pdev, char *id)
 		name_nbd(pdev, id);
 		return 0;
 	}
+	if (pdev->kind == PDEV_VTL)
+		return pdev_vtl_id(pdev, id);
 	if (pdev->kind == PDEV_SG && !pdev->sg.block[0]) {
 		snprintf(id, PDEV_ID_MAX, "scsi:%s", pdev->sg.address);
 		return 0;
@@ -688,6 +693,8 @@ int pdev_open(const struct pdev *pdev, int *fd, struct pdev_props *props,
 	props->multi = pdev->kind != PDEV_NBD && !is_image(pdev);
 	if (pdev->kind == PDEV_SG)
 		return pdev_sg_open(pdev, fd, props, err, len);
+	if (pdev->kind == PDEV_VTL)
+		return pdev_vtl_open(pdev, fd, props, err, len);
 	if (pdev->kind == PDEV_NULL || pdev->kind == PDEV_EMPTY) {
 		rc = open_null(pdev, props, identity);
 	} else if (pdev->kind == PDEV_NBD) {

@@ -12,6 +12,8 @@
  *            or cdrom:PDEV, a CD drive with one of these as its medium, or
  *            cdrom: alone, without one; a regular file whose name ends in
  *            ".iso" is that, too;
+ *            or vtl:DIR:changer, vtl:DIR:driveN, of the virtual tape library
+ *            in the folder DIR;
  *            or fault:SPEC:PDEV, one of these with faults of its own making
  *            (for tests; storage/fault_spec.h)
  *   options  comma separated: ro rw shared feature-host serial=TEXT
@@ -62,6 +64,7 @@ enum pdev_kind {
 	PDEV_NBD,   /* nbd:... */
 	PDEV_SG,    /* a real SCSI device, by its sg node */
 	PDEV_EMPTY, /* cdrom: without a medium */
+	PDEV_VTL,   /* of a virtual tape library */
 };
 
 enum pdev_direct {
@@ -106,6 +109,7 @@ struct pdev {
 	char fault[FAULT_TEXT_MAX]; /* what to break; "": nothing */
 	struct pdev_options options;
 	struct sgdev sg; /* PDEV_SG */
+	int vtl_drive;	 /* PDEV_VTL: which drive; -1: the changer */
 };
 
 /* What the opened thing is. All sizes in bytes. */

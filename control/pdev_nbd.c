@@ -364,6 +364,6 @@ int pdev_nbd_open(const struct pdev *pdev, int *fd, struct pdev_props *props,
 
 bool pdev_is_connection(const char *storage, const char *args)
 {
-	return !strcmp(storage, "nbd") ||
+	return !strcmp(storage, "nbd") || !strcmp(storage, "vtl") ||
 	       (!strcmp(storage, "fault") && !strncmp(args, "nbd ", 4));
 }

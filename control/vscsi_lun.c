@@ -221,8 +221,10 @@ static void fill(struct proto_lun *out, const struct vscsi_lun *lun,
 {
 	snprintf(out->kind, sizeof(out->kind), "%s",
 		 pdev->kind == PDEV_SG ? "sg"
-		 : pdev->cdrom	       ? "cdrom"
-				       : "emulated");
+		 : pdev->kind == PDEV_VTL
+			 ? (pdev->vtl_drive < 0 ? "changer" : "tape")
+		 : pdev->cdrom ? "cdrom"
+			       : "emulated");
 	snprintf(out->storage, sizeof(out->storage), "%s", props->storage);
 	snprintf(out->args, sizeof(out->args), "%s", props->args);
 	out->size = props->size;
@@ -332,6 +334,10 @@ int lun_prepare(struct vscsi_lun *lun, struct proto_msg *msg, int *fds)
 	if (pdev->kind == PDEV_NULL || pdev->cdrom)
 		name_place(lun, pdev, &props);
 	rc = claim_check(claims, pdev, &props, lun->error, sizeof(lun->error));
+	if (!rc && pdev->kind == PDEV_VTL)
+		rc = claim_check_library(claims, pdev, &props,
+					 lun->ctl->dev.guest, lun->vdev,
+					 lun->error, sizeof(lun->error));
 	if (rc)
 		goto out;
 	if ((pdev->kind != PDEV_NULL || pdev->cdrom) && pdev->kind != PDEV_SG) {

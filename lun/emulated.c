@@ -19,6 +19,7 @@ static const enum storage_op storage_op[] = {
 	[SCSI_IO_READ] = STORAGE_READ,	     [SCSI_IO_WRITE] = STORAGE_WRITE,
 	[SCSI_IO_FLUSH] = STORAGE_FLUSH,     [SCSI_IO_ZERO] = STORAGE_ZERO,
 	[SCSI_IO_DISCARD] = STORAGE_DISCARD, [SCSI_IO_EXTENT] = STORAGE_EXTENT,
+	[SCSI_IO_CUT] = STORAGE_CUT,
 };
 
 static struct lun_cmd *cmd_of_task(struct scsi_task *task)
@@ -56,6 +57,19 @@ static void issue(struct emulated *e, struct lun_cmd *cmd)
 	e->storage->driver->submit(e->storage, io);
 }
 
+/* What is done at once, and not by the storage. */
+static bool at_once(struct emulated *e, const struct scsi_io *io, int *rc)
+{
+	if (io->op == SCSI_IO_SAVE)
+		*rc = storage_result(
+			state_save(&e->state, io->buf, io->len, true));
+	else if (io->op == SCSI_IO_MOVE)
+		*rc = e->move(e, io);
+	else
+		return false;
+	return true;
+}
+
 /*
  * Go on after STEP of CMD, until every task that can run is with the storage
  * or done.
@@ -66,13 +80,8 @@ static void go_on(struct emulated *e, struct lun_cmd *cmd, enum scsi_step step)
 	int rc;
 
 	for (;;) {
-		while (step == SCSI_STEP_IO &&
-		       cmd->task.io.op == SCSI_IO_SAVE) {
-			rc = state_save(&e->state, cmd->task.io.buf,
-					cmd->task.io.len, true);
-			step = scsi_lu_resume(&e->lu, &cmd->task,
-					      storage_result(rc));
-		}
+		while (step == SCSI_STEP_IO && at_once(e, &cmd->task.io, &rc))
+			step = scsi_lu_resume(&e->lu, &cmd->task, rc);
 		if (step == SCSI_STEP_IO) {
 			issue(e, cmd);
 		} else if (step == SCSI_STEP_DONE) {

@@ -4,10 +4,7 @@
 #include <string.h>
 
 const struct lun_type *const lun_types[] = {
-	&lun_cdrom,
-	&lun_emulated,
-	&lun_sg,
-	NULL,
+	&lun_cdrom, &lun_changer, &lun_emulated, &lun_sg, &lun_tape, NULL,
 };
 
 const struct lun_type *lun_find(const char *name)

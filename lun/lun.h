@@ -104,8 +104,10 @@ struct lun {
 extern const struct lun_type *const lun_types[];
 
 extern const struct lun_type lun_cdrom;
+extern const struct lun_type lun_changer;
 extern const struct lun_type lun_emulated;
 extern const struct lun_type lun_sg;
+extern const struct lun_type lun_tape;
 
 /* The type called NAME, or NULL. */
 const struct lun_type *lun_find(const char *name);

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A drive of a virtual tape library; its number is in cfg.storage_args. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "lun/library.h"
+
+static struct library_drive *drive_of(struct lun *l)
+{
+	return (struct library_drive *)l; /* its first member's first member */
+}
+
+static void drive_free(struct library_drive *d)
+{
+	struct library *l = d->library;
+
+	if (l) {
+		library_leave(d);
+		library_put(l);
+	}
+	free(d);
+}
+
+/* Into the library whose files are behind the descriptor. */
+static int join(struct library_drive *d, const struct lun_cfg *cfg,
+		struct uring *u)
+{
+	struct library *l;
+	int rc;
+
+	if (sscanf(cfg->storage_args, "%u", &d->number) != 1)
+		return -EINVAL;
+	rc = library_get(&l, cfg->fd, u);
+	if (rc)
+		return rc;
+	rc = library_join(l, d);
+	if (rc)
+		library_put(l);
+	return rc;
+}
+
+static int tape_open(struct lun **out, const struct lun_cfg *cfg,
+		     struct uring *u)
+{
+	struct library_drive *d = calloc(1, sizeof(*d));
+	struct scsi_lu_cfg lcfg;
+	int rc;
+
+	if (!d)
+		return -ENOMEM;
+	rc = join(d, cfg, u);
+	emulated_cfg(&lcfg, cfg);
+	lcfg.type = &scsi_tape;
+	lcfg.own = &d->tape;
+	lcfg.no_write_cache = true;
+	lcfg.read_only =
+		d->tape.present && (d->tape.cart.flags & CART_PROTECTED);
+	if (!rc)
+		rc = emulated_init(&d->e, &lun_tape, &lcfg, cfg);
+	if (rc < 0) {
+		drive_free(d);
+		return rc;
+	}
+	close(cfg->fd);
+	*out = &d->e.lun;
+	return 0;
+}
+
+static void tape_close(struct lun *l)
+{
+	struct library_drive *d = drive_of(l);
+	struct library *lib = d->library;
+
+	library_leave(d);
+	emulated_end(&d->e);
+	library_put(lib);
+	free(d);
+}
+
+const struct lun_type lun_tape = {
+	.name = "tape",
+	.open = tape_open,
+	.submit = emulated_submit,
+	.cancel = emulated_cancel,
+	.reset = emulated_reset,
+	.lost = emulated_lost,
+	.answered = emulated_answered,
+	.luns_changed = emulated_luns_changed,
+	.close = tape_close,
+};
