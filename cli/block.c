@@ -203,7 +203,8 @@ static int parse_setting(struct disk_tune *tune, const char *text, char *err,
 	if (rc == -ENOENT)
 		snprintf(err, len,
 			 "'%.64s' is no setting of a disk: try iops=1000, "
-			 "iops-burst=N, bps=100M or bps-burst=N",
+			 "iops-burst=N, bps=100M, bps-burst=N or "
+			 "on-enospc=pause",
 			 text);
 	return rc;
 }

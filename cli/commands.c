@@ -234,6 +234,7 @@ const struct command commands[] = {
 			"blocksize=512|4096 direct=auto|on|off\n"
 			"           queues=N persistent=N iops=N bps=N iops-burst=N "
 			"bps-burst=N\n"
+			"           on-enospc=fail|pause\n"
 			"\n"
 			"Example: xenpv block-attach web "
 			"/dev/vg0/web,raw,xvdb,rw\n",

@@ -11,12 +11,15 @@
 
 #define RATE_MAX (UINT64_C(1) << 50)
 
+static const char *const enospc_words[] = {"fail", "pause", NULL};
+
 static const struct row {
 	const char *name;
 	uint64_t min, max;
-	bool bytes;	   /* may end in k, M, G or T */
-	bool live;	   /* may be changed; 0 is the default then */
-	const char *value; /* what it must be, for people */
+	bool bytes;		  /* may end in k, M, G or T */
+	bool live;		  /* may be changed; 0 is the default then */
+	const char *value;	  /* what it must be, for people */
+	const char *const *words; /* instead of a number */
 } rows[TUNE_N] = {
 	[TUNE_QUEUES] = {"queues", 1, VBD_QUEUES_MAX, false, false,
 			 "a number from 1 to 16"},
@@ -32,6 +35,8 @@ static const struct row {
 	[TUNE_BPS_BURST] = {"bps-burst", 4096, RATE_MAX, true, true,
 			    "bytes, at least 4096, as in 10M, or 0 for the "
 			    "default"},
+	[TUNE_ON_ENOSPC] = {"on-enospc", 0, 1, false, true, "fail or pause",
+			    enospc_words},
 };
 
 _Static_assert(VBD_QUEUES_MAX == 16, "what is said of queues=");
@@ -54,6 +59,11 @@ static bool parse(const struct row *row, const char *value, uint64_t *n)
 	const char *suffix = NULL;
 	unsigned shift = 0;
 
+	for (*n = 0; row->words && row->words[*n]; ++*n)
+		if (!strcmp(value, row->words[*n]))
+			return true;
+	if (row->words)
+		return false;
 	if (row->bytes && len > 1)
 		suffix = strchr(suffixes, value[len - 1]);
 	if (suffix) {
@@ -64,6 +74,17 @@ static bool parse(const struct row *row, const char *value, uint64_t *n)
 		return false;
 	*n <<= shift;
 	return *n >= row->min || (row->live && *n == 0);
+}
+
+void disk_tune_text(const struct disk_tune *tune, enum disk_tune_key key,
+		    char *text)
+{
+	uint64_t value = tune->value[key];
+
+	if (rows[key].words)
+		snprintf(text, TUNE_TEXT_MAX, "%s", rows[key].words[value]);
+	else
+		xs_format_u64(text, value);
 }
 
 static int set(struct disk_tune *tune, size_t i, const char *value, char *err,

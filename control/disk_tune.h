@@ -10,8 +10,11 @@
  *     iops-burst=N    and so many at once
  *     bps=N           at most so many bytes a second; also as 100M
  *     bps-burst=N     and so many at once
+ *     on-enospc=fail  (the default) a write that finds no space fails; or
+ *               pause it waits until there is some
  *
- * The limits can be changed while the disk is in use; 0 takes a limit away.
+ * The limits and on-enospc can be changed while the disk is in use; 0 takes a
+ * limit away.
  */
 #ifndef CONTROL_DISK_TUNE_H
 #define CONTROL_DISK_TUNE_H
@@ -30,8 +33,11 @@ enum disk_tune_key {
 	TUNE_IOPS_BURST,
 	TUNE_BPS,
 	TUNE_BPS_BURST,
+	TUNE_ON_ENOSPC, /* 1: pause */
 	TUNE_N,
 };
+
+#define TUNE_TEXT_MAX 24
 
 struct disk_tune {
 	uint64_t value[TUNE_N]; /* 0: not set */
@@ -40,6 +46,10 @@ struct disk_tune {
 
 /* disk_tune_name - what KEY is called. */
 const char *disk_tune_name(enum disk_tune_key key);
+
+/* disk_tune_text - the value of KEY as its node has it; TUNE_TEXT_MAX bytes. */
+void disk_tune_text(const struct disk_tune *tune, enum disk_tune_key key,
+		    char *text);
 
 /* disk_tune_live - can KEY be changed while the disk is in use? */
 bool disk_tune_live(enum disk_tune_key key);

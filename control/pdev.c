@@ -557,6 +557,7 @@ static int measure_block(const struct pdev *pdev, int fd,
 	props->zero = caps.zero;
 	props->rotational = caps.rotational;
 	props->discard_granularity = caps.discard_granularity;
+	props->discard_alignment = caps.discard_alignment;
 	format_id(&st, props->id);
 	probe_block_identity(sysdir, "/dev/disk/by-id", st.st_rdev, pdev->path,
 			     identity);

@@ -117,7 +117,7 @@ struct pdev_props {
 	uint64_t size;
 	uint32_t block_size, phys_size;
 	uint32_t align; /* O_DIRECT: of offset and length */
-	uint32_t discard_granularity;
+	uint32_t discard_granularity, discard_alignment;
 	bool read_only, direct, discard, zero, rotational;
 	bool multi; /* may be opened once for each of several queues */
 	uint64_t naa;

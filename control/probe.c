@@ -82,7 +82,7 @@ static void make_printable(char *text)
 void probe_block_caps(const char *sysdir, struct probe_caps *caps)
 {
 	char queue[PATH_MAX];
-	uint64_t granularity;
+	uint64_t granularity, alignment;
 
 	memset(caps, 0, sizeof(*caps));
 	if (snprintf(queue, sizeof(queue), "%s/queue", sysdir) >=
@@ -100,6 +100,10 @@ void probe_block_caps(const char *sysdir, struct probe_caps *caps)
 	granularity = read_number(queue, "discard_granularity");
 	if (granularity <= UINT32_MAX)
 		caps->discard_granularity = (uint32_t)granularity;
+	/* Of a partition it is the partition's own. */
+	alignment = read_number(sysdir, "discard_alignment");
+	if (caps->discard && alignment <= UINT32_MAX)
+		caps->discard_alignment = (uint32_t)alignment;
 }
 
 /* The first name, in alphabetical order, of a link in DIR to device RDEV. */

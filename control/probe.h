@@ -24,6 +24,7 @@
 struct probe_caps {
 	bool discard, zero, rotational;
 	uint32_t discard_granularity;
+	uint32_t discard_alignment; /* of the first whole one */
 };
 
 /*

@@ -34,13 +34,13 @@ static const char *type_of(const struct pdev *pdev)
 static int write_tune(struct place *p, store_tx tx,
 		      const struct disk_tune *tune)
 {
-	char text[XS_NUM_MAX];
+	char text[TUNE_TEXT_MAX];
 	int rc = 0;
 
 	for (size_t i = 0; i < TUNE_N && !rc; i++) {
 		if (!tune->value[i])
 			continue;
-		xs_format_u64(text, tune->value[i]);
+		disk_tune_text(tune, (enum disk_tune_key)i, text);
 		rc = place_put(p, tx, p->back,
 			       disk_tune_name((enum disk_tune_key)i), text);
 	}
@@ -266,7 +266,7 @@ int ts_block_resize(struct toolstack *ts, const struct ts_request *req,
 static int set_txn(struct place *p, store_tx tx)
 {
 	const struct disk_tune *tune = &p->req->disk->tune;
-	char path[PATH_LEN], text[XS_NUM_MAX];
+	char path[PATH_LEN], text[TUNE_TEXT_MAX];
 	const char *name;
 	int rc = 0;
 
@@ -275,7 +275,7 @@ static int set_txn(struct place *p, store_tx tx)
 			continue;
 		name = disk_tune_name((enum disk_tune_key)i);
 		snprintf(path, sizeof(path), "%s/%s", p->back, name);
-		xs_format_u64(text, tune->value[i]);
+		disk_tune_text(tune, (enum disk_tune_key)i, text);
 		if (tune->value[i])
 			rc = place_put(p, tx, p->back, name, text);
 		else if (ts_path_exists(p->ts, tx, path))

@@ -82,6 +82,7 @@ static struct proto_limits limits_of(const struct vbd *vbd)
 		.bps = value[TUNE_BPS],
 		.iops_burst = value[TUNE_IOPS_BURST],
 		.bps_burst = value[TUNE_BPS_BURST],
+		.pause = value[TUNE_ON_ENOSPC],
 	};
 }
 
@@ -311,7 +312,7 @@ static void fill(struct proto_blk *out, const struct vbd *vbd, uint32_t n)
 	out->pages = vbd->front.pages;
 	out->port = queue->port;
 	out->abi = vbd->front.abi;
-	out->features = BLK_BACK_F_FLUSH |
+	out->features = BLK_BACK_F_FLUSH | BLK_BACK_F_BARRIER |
 			(props->read_only ? BLK_BACK_F_READONLY : 0) |
 			(props->discard ? BLK_BACK_F_DISCARD : 0);
 	out->indirect_max = VBD_SEGS_MAX;
@@ -603,8 +604,9 @@ static void limited(struct device *dev)
 	}
 	log_limited(&dev->guest->rate, LOG_INFO, &where,
 		    "%s: limits of %" PRIu64 " requests and %" PRIu64
-		    " bytes a second (0: none)",
-		    vbd->pname, vbd->limits.iops, vbd->limits.bps);
+		    " bytes a second (0: none), on-enospc=%s",
+		    vbd->pname, vbd->limits.iops, vbd->limits.bps,
+		    vbd->limits.pause ? "pause" : "fail");
 	device_write(dev);
 }
 
@@ -700,7 +702,7 @@ static const struct {
 	{WIRE_BLK_KEY_MAX_RING_PAGES, 1u << VBD_RING_ORDER},
 	{WIRE_BLK_KEY_INDIRECT, VBD_SEGS_MAX},
 	{WIRE_BLK_KEY_FLUSH, 1},
-	{WIRE_BLK_KEY_BARRIER, 0},
+	{WIRE_BLK_KEY_BARRIER, 1},
 };
 
 /* What depends on the storage: written when it connects. */
@@ -716,7 +718,7 @@ static void add_properties(struct device_writes *w, const struct device *dev)
 		{WIRE_BLK_KEY_DISCARD_GRANULARITY,
 		 props->discard_granularity ? props->discard_granularity
 					    : props->block_size},
-		{WIRE_BLK_KEY_DISCARD_ALIGNMENT, 0},
+		{WIRE_BLK_KEY_DISCARD_ALIGNMENT, props->discard_alignment},
 		{WIRE_BLK_KEY_DISCARD_SECURE, 0},
 		{WIRE_BLK_KEY_INFO,
 		 (vbd->cdrom ? WIRE_BLK_INFO_CDROM : 0) |
@@ -809,10 +811,10 @@ static json_t *describe_limits(const struct vbd *vbd)
 {
 	const struct proto_limits *l = &vbd->limits;
 
-	if (!l->iops && !l->bps)
+	if (!l->iops && !l->bps && !l->pause)
 		return json_null();
-	return json_pack("{sIsI}", "iops", (json_int_t)l->iops, "bps",
-			 (json_int_t)l->bps);
+	return json_pack("{sIsIsb}", "iops", (json_int_t)l->iops, "bps",
+			 (json_int_t)l->bps, "pause", (int)l->pause);
 }
 
 static void describe(const struct device *dev, json_t *object)

@@ -42,6 +42,7 @@ static void draw_limits(struct blk_guest *g)
 		l.iops = rng_range(r, 2000, 100000);
 	if (rng_odds(r, 1, 4))
 		l.bps = (uint64_t)rng_range(r, 8, 1000) << 20;
+	l.pause = rng_odds(r, 1, 3);
 	limit_set(g->limit, &l);
 }
 

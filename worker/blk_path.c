@@ -22,6 +22,9 @@ _Static_assert(ARENA_PAGES <= ARENA_PAGES_MAX, "worker/arena");
  */
 #define MERGE_PAGES 128u
 
+/* How long what found no space waits before it is tried again. */
+#define RETRY_NS 1000000000u
+
 /* Grants that were not used for so long, or twice that, are let go. */
 #define AGE_NS 30000000000u
 
@@ -231,6 +234,21 @@ static void complete(struct blk_path *p, struct blk_slot *s)
 	blk_back_complete(p->engine, s->tag, result);
 }
 
+/* Does M, which failed, wait for space? */
+static bool pauses(struct blk_path *p, const struct blk_slot *m, int result)
+{
+	if (result != XPV_ENOSPC || m->lost || p->peer.closing || !p->limit ||
+	    !limit_pause(p->limit))
+		return false;
+	if (p->retry == 0) {
+		p->retry = now(p) + RETRY_NS;
+		log_limited(&p->peer.rate, LOG_WARNING, p->peer.cfg.where,
+			    "no space left on its storage: what is to be "
+			    "written waits (on-enospc=pause)");
+	}
+	return true;
+}
+
 /* What S was together with others, each for itself: to DONE, or, when it failed,
  * to be done again alone. */
 static void take_apart(struct blk_path *p, struct blk_slot *s,
@@ -245,7 +263,12 @@ static void take_apart(struct blk_path *p, struct blk_slot *s,
 		m->more = NULL;
 		m->io.len = m->len;
 		m->io.result = result;
-		slots_put(again ? &p->alone : done, m);
+		if (again)
+			slots_put(&p->alone, m);
+		else if (pauses(p, m, result))
+			slots_put(&p->paused, m);
+		else
+			slots_put(done, m);
 	}
 }
 
@@ -383,14 +406,28 @@ static void execute_all(struct blk_path *p, struct blk_slot *s)
 	}
 }
 
+/* What found no space, when its time has come or it is not to wait any more. */
+static void retry(struct blk_path *p)
+{
+	struct blk_slot *s;
+
+	if (p->retry == 0 ||
+	    (now(p) < p->retry && !p->peer.closing && limit_pause(p->limit)))
+		return;
+	p->retry = 0;
+	while ((s = slots_take(&p->paused)))
+		slots_put(&p->alone, s);
+}
+
 static bool begin(struct blk_path *p)
 {
-	struct blk_slots now = p->alone;
 	struct blk_slot *s, *m;
+	struct blk_slots now;
 
-	if (!now.first)
-		slots_init(&now);
-	slots_init(&p->alone);
+	retry(p);
+	slots_init(&now);
+	while ((s = slots_take(&p->alone)))
+		slots_put(&now, s);
 	while (p->fresh.first && may_go(p, p->fresh.first)) {
 		s = take_fresh(p);
 		if (!s)
@@ -440,6 +477,8 @@ uint64_t blk_path_deadline(const struct blk_path *p)
 {
 	uint64_t due = p->aged ? p->aged + AGE_NS : 0;
 
+	if (p->retry && (due == 0 || p->retry < due))
+		due = p->retry;
 	return p->wake && (due == 0 || p->wake < due) ? p->wake : due;
 }
 
@@ -452,6 +491,7 @@ void blk_path_init(struct blk_path *p, const struct peer_cfg *cfg)
 	slots_init(&p->fresh);
 	slots_init(&p->finished);
 	slots_init(&p->alone);
+	slots_init(&p->paused);
 }
 
 static void ring_free(struct blk_path *p)
@@ -559,7 +599,7 @@ bool blk_path_closed(struct blk_path *p)
 	p->storage->driver->close(p->storage);
 	p->storage = NULL;
 	p->limit = NULL;
-	p->wake = 0;
+	p->wake = p->retry = 0;
 	return true;
 }
 

@@ -20,7 +20,9 @@
  * of overlapping writes only the first is here.
  *
  * A piece that cannot be copied, and whatever the storage cannot do, fails its
- * own request alone: what fails for several together is done again for each. A path belongs to one thread. Errors are negative errno.
+ * own request alone: what fails for several together is done again for each.
+ * What finds no space waits for some, and is tried again every second, if the
+ * device is to do so (limit_pause()) and the ring is not closing. A path belongs to one thread. Errors are negative errno.
  */
 #ifndef WORKER_BLK_PATH_H
 #define WORKER_BLK_PATH_H
@@ -75,7 +77,9 @@ struct blk_path {
 	struct blk_map *map;   /* one for each of persistent_max; or NULL */
 	uint64_t aged;	       /* when those not used were last let go */
 	struct blk_slots fresh, finished;
-	struct blk_slots alone; /* each on its own: together they failed */
+	struct blk_slots alone;	 /* each on its own: together they failed */
+	struct blk_slots paused; /* writes that found no space */
+	uint64_t retry; /* when they are tried again; 0: there are none */
 };
 
 /* Make a path without a ring in P. */

@@ -98,6 +98,7 @@ static bool same(const struct limit_rate *r, uint64_t rate, uint64_t burst)
 void limit_set(struct limit *l, const struct proto_limits *to)
 {
 	pthread_mutex_lock(&lock);
+	store(&l->pause, to->pause);
 	if (!same(&l->ops, to->iops, to->iops_burst) ||
 	    !same(&l->bytes, to->bps, to->bps_burst)) {
 		set_rate(&l->ops, to->iops, to->iops_burst);
@@ -110,6 +111,11 @@ void limit_set(struct limit *l, const struct proto_limits *to)
 bool limit_any(const struct limit *l)
 {
 	return load(&l->ops.rate) || load(&l->bytes.rate);
+}
+
+bool limit_pause(const struct limit *l)
+{
+	return load(&l->pause) != 0;
 }
 
 /* Take N; when that may go. */

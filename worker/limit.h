@@ -31,6 +31,7 @@ struct limit_rate {
 
 struct limit {
 	struct limit_rate ops, bytes;
+	uint64_t pause; /* what finds no space waits for some */
 	uint32_t round; /* is another after each change */
 };
 
@@ -56,6 +57,9 @@ void limit_set(struct limit *l, const struct proto_limits *to);
 
 /* limit_any - is there a limit? A cheap look. */
 bool limit_any(const struct limit *l);
+
+/* limit_pause - does what finds no space wait for some? */
+bool limit_pause(const struct limit *l);
 
 /*
  * limit_may_go - may a request of @bytes go at @now_ns?

@@ -152,6 +152,7 @@ struct proto_lun {
 struct proto_limits {
 	uint64_t iops, bps; /* requests, bytes */
 	uint64_t iops_burst, bps_burst;
+	uint64_t pause; /* 1: what finds no space waits for some */
 };
 
 /* One ring of a disk; what was announced to the guest, and what is behind. */

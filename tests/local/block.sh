@@ -135,6 +135,25 @@ resized() {
 	truncate -s 64M other.img
 }
 
+no_space() {
+	truncate -s 16M full.img
+	ok "a disk that is full at first" xenpv block-attach web "fault:enospc/write/x2:$PWD/full.img,,xvdm,rw"
+	says "writes fail" web 'verify xvdm 64k bs=64k' 'fails'
+	ok "detach it now" xenpv block-detach web xvdm
+	ok "and one that waits" xenpv block-attach web "fault:enospc/write/x2:$PWD/full.img,,xvdm,rw,on-enospc=pause"
+	is "its node" "$(back web 51904 on-enospc)" pause
+	says "writes are done" web 'verify xvdm 64k bs=64k' 'no difference'
+	like "it was logged" "$(cat xenpvd.log)" 'no space left on its storage'
+	ok "detach it, too" xenpv block-detach web xvdm
+	ok "one that stays full" xenpv block-attach web "fault:enospc/write:$PWD/full.img,,xvdm,rw,on-enospc=pause"
+	guest_send web 'verify xvdm 64k bs=64k'
+	guest_send web 'echo it has failed'
+	ok "waits" wait_for 20 grep -q 'vbd/51904/0 no space left' xenpvd.log
+	ok "until it is to fail" xenpv block-set web xvdm on-enospc=fail
+	ok "then it does" wait_for 30 grep -q '^it has failed' web.out
+	ok "and it goes" xenpv block-detach web xvdm
+}
+
 # limits GUEST VDEV: those that its worker has, as JSON.
 limits() {
 	xenpv status --json | jq -cS ".guests[] | select(.name == \"$1\").devices[] | select(.vdev == \"$2\").limits"
@@ -158,20 +177,20 @@ limited() {
 	refused "limits of nothing" "xvdq" xenpv block-set web xvdq iops=5
 	is "no limits yet" "$(limits web xvda)" null
 	ok "limits" xenpv block-set web xvda iops=256 bps=100M
-	ok "are there" wait_for 10 limits_are web xvda '{"bps":104857600,"iops":256}'
+	ok "are there" wait_for 10 limits_are web xvda '{"bps":104857600,"iops":256,"pause":false}'
 	before=$(now)
 	says "512 requests" web 'verify xvda 1M bs=4k' 'no difference'
 	ok "take 1.9 seconds at least" test $(($(now) - before)) -ge 1900000
 	ok "bytes" xenpv block-set web xvda iops=0 bps=1M
-	ok "are there instead" wait_for 10 limits_are web xvda '{"bps":1048576,"iops":0}'
+	ok "are there instead" wait_for 10 limits_are web xvda '{"bps":1048576,"iops":0,"pause":false}'
 	before=$(now)
 	says "2 MiB" web 'verify xvda 1M bs=64k' 'no difference'
 	ok "take 1.9 seconds at least, too" test $(($(now) - before)) -ge 1900000
 	ok "slow" xenpv block-set web xvda iops=10 bps=0
-	ok "is there" wait_for 10 limits_are web xvda '{"bps":0,"iops":10}'
+	ok "is there" wait_for 10 limits_are web xvda '{"bps":0,"iops":10,"pause":false}'
 	ok "a neighbour" guest_start next
 	ok "with a disk, limited from the start" xenpv block-attach next null:16M,,xvda,rw,iops=1000000,bps-burst=1M
-	is "so its worker has it" "$(limits next xvda)" '{"bps":0,"iops":1000000}'
+	is "so its worker has it" "$(limits next xvda)" '{"bps":0,"iops":1000000,"pause":false}'
 	guest_send web 'verify xvda 1M bs=4k qd=32'
 	guest_send web 'echo the flood is over'
 	says "does all of it" next 'bench xvda bs=4k qd=8 time=1' '[1-9][0-9]* IOPS'
@@ -280,6 +299,7 @@ refused_now
 seen
 resized
 limited
+no_space
 worker_dies
 daemon_ends
 taken

@@ -440,12 +440,14 @@ static void sysfs_names_a_device(void **state)
 	make_file("sda/queue/write_zeroes_max_bytes", "0\n");
 	make_file("sda/queue/rotational", "1\n");
 	make_file("sda/queue/discard_granularity", "4096\n");
+	make_file("sda/discard_alignment", "512\n");
 	make_file("sda/sda1/partition", "1\n");
 	probe_block_caps(in_dir("sda"), &caps);
 	assert_true(caps.discard);
 	assert_false(caps.zero);
 	assert_true(caps.rotational);
 	assert_int_equal(caps.discard_granularity, 4096);
+	assert_int_equal(caps.discard_alignment, 512);
 	probe_block_caps(in_dir("sda/sda1"), &caps);
 	assert_true(caps.discard);
 
