@@ -18,11 +18,14 @@
  * SG_QUEUE tags, none is used again before that. Nearly all commands are small:
  * what a large one has used beyond SG_SMALL is offered to the kernel again.
  *
- * What a guest may see of memory that was not its own: nothing. The driver zeroes
- * its buffers (Linux 4.17 and later, and the stable series before), keeps one for
- * this descriptor alone, and tells how much the device has not transferred. A
- * device that transfers less and keeps silent of it shows the guest what its
- * own earlier commands have moved.
+ * What a guest may see of memory that was not its own: nothing. What the driver
+ * allocates it zeroes: always since Linux 4.17, and before that for who opens the
+ * node without CAP_SYS_ADMIN or CAP_SYS_RAWIO, as a sandboxed worker does
+ * (sg_build_indirect() of drivers/scsi/sg.c). One buffer it keeps, for this
+ * descriptor alone. And it tells how much the device has not transferred, behind
+ * which nothing goes to the guest. So a device that transfers less and keeps
+ * silent of it shows the guest zeroes, or what its own earlier commands have
+ * moved.
  *
  * ABORT: sg has no way to end a command that the device has. It is answered at
  * once, and the device goes on; commands that come after an aborted one that
