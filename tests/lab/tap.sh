@@ -63,25 +63,33 @@ no_workers() {
 	! pgrep -x xenpv-worker >/dev/null
 }
 
-# guest_disk GUEST VDEV: the name of the guest's block device at H:C:T:L of the frontend; the
-# frontend's number in the guest is not H, so it is found by the device in xenstore.
-guest_disk() {
+# guest_node GUEST VDEV CLASS [PREFIX]: the name of a node of the guest's device at H:C:T:L of the
+# frontend: of class block, scsi_generic, scsi_tape ..., and if it has several of those, the one that is
+# PREFIX and a number. The frontend's number in the guest is not H, so it is found by the device in
+# xenstore.
+guest_node() {
 	local h c t l
 	IFS=: read -r h c t l <<<"$2"
-	guest_run "$1" 20 "
+	guest_run "$1" 60 "
 		for host in /sys/bus/xen/devices/vscsi-$h/host*; do
-			ls \$host/target*/*:$c:$t:$l/block 2>/dev/null
-		done" | tail -n 1
+			ls \$host/target*/*:$c:$t:$l/$3 2>/dev/null
+		done" | grep -E "^${4:+$4[0-9]+\$}" | tail -n 1
 }
 
-# guest_sg GUEST VDEV: likewise its sg node.
+# guest_disk GUEST VDEV, guest_sg GUEST VDEV: its block device, its sg node.
+guest_disk() {
+	guest_node "$1" "$2" block
+}
 guest_sg() {
-	local h c t l
-	IFS=: read -r h c t l <<<"$2"
-	guest_run "$1" 20 "
-		for host in /sys/bus/xen/devices/vscsi-$h/host*; do
-			ls \$host/target*/*:$c:$t:$l/scsi_generic 2>/dev/null
-		done" | tail -n 1
+	guest_node "$1" "$2" scsi_generic
+}
+
+# attach GUEST PDEV VDEV..., detach GUEST VDEV: with time for a machine that has other work.
+attach() {
+	xenpv scsi-attach --timeout 240 "$@"
+}
+detach() {
+	xenpv scsi-detach --timeout 240 "$@"
 }
 
 # has_disk GUEST VDEV, has_no_disk GUEST VDEV: for wait_for.

@@ -64,21 +64,28 @@ tgt_make() {
 
 # tgt_login, tgt_logout: dom0 gets and loses all its devices.
 tgt_login() {
-	iscsiadm -m node -T "$TGT_IQN" -p 127.0.0.1 -l >/dev/null && wait_for 30 tgt_here
+	iscsiadm -m node -T "$TGT_IQN" -p 127.0.0.1 -l >/dev/null && wait_for 120 tgt_here
 }
 tgt_logout() {
 	iscsiadm -m node -T "$TGT_IQN" -p 127.0.0.1 -u >/dev/null
 }
+
+# tgt_address LUN: where it is in dom0, as H:C:T:L.
+tgt_address() {
+	basename "$(ls -d /sys/class/iscsi_session/session*/device/target*/*:0:0:"$1" 2>/dev/null)"
+}
+
+# tgt_node LUN CLASS [PREFIX]: its node in dom0, of class scsi_generic, scsi_tape, block; if it has several,
+# the one that is PREFIX and a number.
+tgt_node() {
+	ls "/sys/class/scsi_device/$(tgt_address "$1")/device/$2" 2>/dev/null | grep -E "^${3:+$3[0-9]+\$}"
+}
+
+# tgt_here: whether all of them have their nodes.
 tgt_here() {
-	[[ $(tgt_devices | jq 'map(select(.nodes != null and (.nodes | test("sg")))) | length') == 5 ]]
-}
-
-# tgt_devices: what scsi-devices has to say of them, as JSON.
-tgt_devices() {
-	xenpv scsi-devices --json | jq '[.[] | select(.vendor | IN("HP", "STK", "IET"))]'
-}
-
-# tgt_find LUN KEY: one word of the unit with that LUN.
-tgt_find() {
-	tgt_devices | jq -r --arg lun ":$1" --arg key "$2" '.[] | select(.address | endswith($lun)) | .[$key]'
+	local lun
+	for lun in 1 2 3 4 5; do
+		[[ $(tgt_node $lun scsi_generic) ]] || return
+	done
+	[[ $(tgt_node 1 scsi_tape nst) && $(tgt_node 2 scsi_tape nst) && $(tgt_node 4 block) && $(tgt_node 5 block) ]]
 }
