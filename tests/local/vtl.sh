@@ -127,21 +127,21 @@ killed() {
 	says "another cartridge" "$(move 0100 0400)" 'status 0x00'
 	says "comes" "$(move 0401 0100)" 'status 0x00'
 	heard $TAPE
-	guest_send g "tape-write $TAPE 3000 20000"
+	guest_send g "tape-write $TAPE 40000 400"
 	for ((i = 0; i < 50; i++)); do
 		pid=$(worker)
 		[[ $pid =~ ^[1-9] ]] && kill -KILL "$pid" && ((kills++))
 		sleep 0.0$((RANDOM % 10))
-		grep -q 'at block 3000' g.out && break
+		grep -q 'at block 40000' g.out && break
 	done
-	ok "writing comes to its end" wait_for 60 grep -q 'at block 3000' g.out
-	errors=$(sed -n 's/.*at block 3000, \([0-9]*\) errors, 0 lost.*/\1/p' g.out)
+	ok "writing comes to its end" wait_for 60 grep -q 'at block 40000' g.out
+	errors=$(sed -n 's/.*at block 40000, \([0-9]*\) errors, 0 lost.*/\1/p' g.out)
 	note "$kills kills, $errors errors"
 	((kills >= 10 && errors >= 1 && errors <= 3 * kills))
 	tap_result $? "the guest was told of kills"
 	says "a filemark" "cdb $TAPE $MARK" 'status 0x00'
 	says "rewind" "cdb $TAPE $REWIND" 'status 0x00'
-	says "no block twice, none missing" "tape-read $TAPE 3000 20000" '3000 blocks are right'
+	says "no block twice, none missing" "tape-read $TAPE 40000 400" '40000 blocks are right'
 	says "and none behind them" "cdb $TAPE 080000800000 32768" 'f0 00 80'
 }
 
