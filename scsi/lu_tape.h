@@ -14,8 +14,8 @@
  * its record was written there, not before. On stable storage, with a new
  * checkpoint in the label, it is after each command that moves the tape
  * otherwise than by reading on or writing on, or ends: WRITE FILEMARKS without
- * IMMED, REWIND, SPACE, LOCATE, LOAD UNLOAD, ERASE; and after each WRITE in
- * unbuffered mode.
+ * IMMED, REWIND, SPACE, LOCATE, LOAD UNLOAD, ERASE; after each WRITE in
+ * unbuffered mode, and else after some 64 MiB.
  *
  * Writing where something is cuts off all that comes behind, first: the label
  * says so, then the file ends there, each on stable storage before the next

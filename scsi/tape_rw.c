@@ -12,6 +12,10 @@
 #define IMMED 0x01 /* of WRITE FILEMARKS */
 #define WSMK  0x02
 
+/* Bytes behind the checkpoint at which a WRITE syncs: so many have to be read
+ * when the cartridge is loaded after a crash, and everybody waits. */
+#define CHECKPOINT_MAX (64u << 20)
+
 /* How many records, of how many bytes, the command is about. */
 static enum scsi_step transfer(struct scsi_lu *lu, struct scsi_task *task)
 {
@@ -233,6 +237,8 @@ static enum scsi_step written(struct scsi_lu *lu, struct scsi_task *task,
 {
 	struct scsi_tape *t = scsi_tape_of(lu);
 
+	if (t->cart.end.offset - t->cart.saved.offset > CHECKPOINT_MAX)
+		sync = true;
 	if (sync && t->unsynced && t->need != TAPE_NEED_SYNC) {
 		t->need = TAPE_NEED_SYNC;
 		t->pre = TAPE_PRE_NONE;

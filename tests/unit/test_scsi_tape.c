@@ -369,6 +369,25 @@ static void test_sync(void **state)
 	rig_free(r);
 }
 
+/* No more than so much is to be looked at when it is loaded. */
+static void test_checkpoint(void **state)
+{
+	struct rig *r = rig_of(UINT64_C(1) << 30, 0);
+	struct cart c;
+
+	(void)state;
+	for (uint32_t i = 0; i < 63; i++)
+		assert_good(rig_write(r, 1 << 20, i));
+	assert_int_equal(r->flushes, 0);
+	assert_good(rig_write(r, 1 << 20, 63));
+	assert_int_equal(r->flushes, 1);
+	assert_int_equal(cart_file_label(r->fd, &c), 0);
+	assert_int_equal(c.saved.number, 64);
+	assert_good(rig_write(r, 1 << 20, 64));
+	assert_int_equal(r->flushes, 1);
+	rig_free(r);
+}
+
 /* Errors of the file, at each operation of a command. */
 static void test_errors(void **state)
 {
@@ -543,6 +562,7 @@ int main(void)
 		cmocka_unit_test(test_protected),
 		cmocka_unit_test(test_worm),
 		cmocka_unit_test(test_sync),
+		cmocka_unit_test(test_checkpoint),
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_damage),
 		cmocka_unit_test(test_keep),
