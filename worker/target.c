@@ -92,7 +92,8 @@ void target_remove(struct target *t, struct target_lun *tl)
 	memmove(&t->lun[at], &t->lun[at + 1],
 		(t->count - at - 1) * sizeof(t->lun[0]));
 	t->count--;
-	list_changed(t, &tl->addr);
+	if (tl->going)
+		list_changed(t, &tl->addr);
 	tl->lun->type->close(tl->lun);
 	free(tl);
 }

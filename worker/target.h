@@ -42,7 +42,9 @@ struct target_lun *target_find(const struct target *t,
 int target_add(struct target *t, const struct scsi_addr *addr, struct lun *lun,
 	       bool resumed);
 
-/* Close and forget TL, of which nothing is in flight. */
+/* Close and forget TL, of which nothing is in flight. The others of its target
+ * learn of it if it is going; else all of them end, or are handed on to another
+ * process, and initiators must not notice. */
 void target_remove(struct target *t, struct target_lun *tl);
 
 /*

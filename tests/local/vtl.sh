@@ -118,6 +118,8 @@ idle() {
 		wait_for 20 served "$pid"
 		says "killed $i: it stands where it stood" "$POSITION" ' 00 28  '
 	done
+	like "xenpv upgrade" "$(xenpv upgrade)" 'g.* ms'
+	says "it stands there still" "$POSITION" ' 00 28  '
 	says "and is read on" "tape-read $TAPE 100 64k" '100 blocks are right'
 }
 
