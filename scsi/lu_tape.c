@@ -394,6 +394,11 @@ static const struct scsi_op tape_ops[] = {
 	TELL(0x34, 10, 0x00, SCSI_OP_SA | SCSI_OP_READY,
 	     "READ POSITION, short form", tape_position,
 	     USAGE(0x34, 0x1f, 0, 0, 0, 0, 0, 0xff, 0xff, 0x00)),
+	/* the addresses of Linux' st: blocks as the drive counts them, which is
+	 * how we count all */
+	TELL(0x34, 10, 0x01, SCSI_OP_SA | SCSI_OP_READY,
+	     "READ POSITION, short form, vendor-specific", tape_position,
+	     USAGE(0x34, 0x1f, 0, 0, 0, 0, 0, 0xff, 0xff, 0x00)),
 	TELL(0x34, 10, 0x06, SCSI_OP_SA | SCSI_OP_READY,
 	     "READ POSITION, long form", tape_position,
 	     USAGE(0x34, 0x1f, 0, 0, 0, 0, 0, 0xff, 0xff, 0x00)),

@@ -246,7 +246,9 @@ static void test_locate(void **state)
 	assert_int_equal(rig_at(r), 0);
 	assert_good(rig_run(r, CDB(0x92, 0x18), 16, 0, 0));
 	assert_int_equal(rig_at(r), 8);
-	/* READ POSITION, long form */
+	/* READ POSITION as st asks, and in the long form */
+	assert_good(rig_run(r, CDB(0x34, 0x01), 10, 0, 20));
+	assert_int_equal(scsi_get32(r->data + 4), 8);
 	assert_good(rig_run(r, CDB(0x34, 0x06), 10, 0, 32));
 	assert_int_equal(scsi_get64(r->data + 8), 8);
 	assert_int_equal(scsi_get64(r->data + 16), 2);
