@@ -78,7 +78,11 @@ tgt_address() {
 # tgt_node LUN CLASS [PREFIX]: its node in dom0, of class scsi_generic, scsi_tape, block; if it has several,
 # the one that is PREFIX and a number.
 tgt_node() {
-	ls "/sys/class/scsi_device/$(tgt_address "$1")/device/$2" 2>/dev/null | grep -E "^${3:+$3[0-9]+\$}"
+	local node like="^${3:+$3[0-9]+\$}"
+	for node in "/sys/class/scsi_device/$(tgt_address "$1")/device/$2"/*; do
+		[[ -e $node && ${node##*/} =~ $like ]] && echo "${node##*/}"
+	done
+	return 0
 }
 
 # tgt_here: whether all of them have their nodes.
