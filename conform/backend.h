@@ -18,7 +18,7 @@
 /* The data pages of cases; the first PAGES are also those of rows. */
 #define PAGES	   64
 #define DATA_PAGES 130
-#define LISTS	   2
+#define LISTS	   3
 
 /* SAM status in rslt; there are no others in here. */
 #define GOOD  0

@@ -232,7 +232,16 @@ static const struct row grants[] = {
 	 .rule = RULE_ANSWER},
 };
 
-#define TWO_LISTED .nr_segments = WIRE_SCSI_SG_GRANT | 2
+#define TWO_LISTED   .nr_segments = WIRE_SCSI_SG_GRANT | 2
+#define THREE_LISTED .nr_segments = WIRE_SCSI_SG_GRANT | 3
+
+/* A page full of entries, and so many of them. */
+#define FULL_LIST                                                              \
+	{                                                                      \
+		LIST(0), 0, 4096                                               \
+	}
+#define TWO_FULL   FULL_LIST, FULL_LIST
+#define EIGHT_FULL TWO_FULL, TWO_FULL, TWO_FULL, TWO_FULL
 
 static const struct row lists[] = {
 	{"an honest list",
@@ -255,22 +264,21 @@ static const struct row lists[] = {
 	 .want = BAD,
 	 .clause = &clause_list_max,
 	 .rule = RULE_REFUSE},
-	{"a whole page of entries",
+	{"three whole pages of entries",
 	 {READ(256), IN, LISTED},
 	 .entry = {PAGE(0), 0, 512},
-	 .n = WIRE_SCSI_SEGS_PER_PAGE,
+	 .n = LISTS * WIRE_SCSI_SEGS_PER_PAGE,
 	 .want = BAD,
 	 .clause = &clause_list_max,
 	 .rule = RULE_REFUSE},
-	{"two pages, together too many",
-	 {READ(1), IN, TWO_LISTED,
-	  .seg = {{LIST(0), 0, 1024}, {LIST(1), 0, 1032}}},
+	{"three pages, together too many",
+	 {READ(1), IN, THREE_LISTED, .seg = {TWO_FULL, {LIST(2), 0, 8}}},
 	 .want = BAD,
 	 .clause = &clause_list_max,
 	 .rule = RULE_REFUSE},
 	{"26 pages of 512",
 	 {READ(1), IN, .nr_segments = WIRE_SCSI_SG_GRANT | 26,
-	  .seg = {{LIST(0), 0, 4096}}},
+	  .seg = {EIGHT_FULL, EIGHT_FULL, EIGHT_FULL, TWO_FULL}},
 	 .want = BAD,
 	 .clause = &clause_list_max,
 	 .rule = RULE_REFUSE},
@@ -605,14 +613,16 @@ static void fill_list(struct backend *b, const struct row *row,
 /* Is it too long only for a peer that offers less than this one? */
 static bool is_offered(const struct backend *b, const struct row *row)
 {
-	uint32_t n = row->n;
+	uint32_t n = row->n, i;
 
 	if (row->clause != &clause_list_max || row->want != BAD ||
 	    n == LIST_OVER || (row->req.nr_segments & 0x7f) > LISTS)
 		return false;
-	if (n == 0)
-		n = (row->req.seg[0].length + row->req.seg[1].length) /
-		    (uint32_t)sizeof(struct wire_scsi_seg);
+	if (n == 0) {
+		for (i = 0; i < LISTS; i++)
+			n += row->req.seg[i].length;
+		n /= (uint32_t)sizeof(struct wire_scsi_seg);
+	}
 	return n <= b->segs_max;
 }
 

@@ -77,7 +77,7 @@ struct row {
 	/* SWEEP: the byte AT is FROM to TO - 1 */
 	size_t at;
 	uint32_t from, to;
-	/* LIST(0) and LIST(1) are filled with N times this, and seg[0] names
+	/* The LISTs are filled with N times this, and seg[0] names
 	 * as much of them */
 	struct wire_scsi_seg entry;
 	uint32_t n;
