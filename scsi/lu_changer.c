@@ -198,17 +198,7 @@ static const struct scsi_op changer_ops[] = {
 		.start = scsi_nothing,
 		.usage = {0x07, 0, 0, 0, 0, 0x00},
 	},
-	{
-		.opcode = 0x1e,
-		.cdb_len = 6,
-		.allow = SCSI_ALLOW_NONE,
-		.mild_mask = 0x03,
-		.mild_value = 0,
-		.timeout_s = 1,
-		.name = "PREVENT ALLOW MEDIUM REMOVAL",
-		.start = scsi_prevent_allow,
-		.usage = {0x1e, 0, 0, 0, 0x03, 0x00},
-	},
+	SCSI_PREVENT_ALLOW,
 	{
 		.opcode = 0x2b,
 		.cdb_len = 10,

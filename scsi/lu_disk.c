@@ -228,17 +228,7 @@ static const struct scsi_op disk_ops[] = {
 		.run = start_stop_run,
 		.usage = {0x1b, 0x01, 0, 0x0f, 0xf7, 0x00},
 	},
-	{
-		.opcode = 0x1e,
-		.cdb_len = 6,
-		.allow = SCSI_ALLOW_NONE,
-		.mild_mask = 0x03,
-		.mild_value = 0,
-		.timeout_s = 1,
-		.name = "PREVENT ALLOW MEDIUM REMOVAL",
-		.start = scsi_prevent_allow,
-		.usage = {0x1e, 0, 0, 0, 0x03, 0x00},
-	},
+	SCSI_PREVENT_ALLOW,
 	{
 		.opcode = 0x25,
 		.cdb_len = 10,
