@@ -2,13 +2,14 @@
 /*
  * Theory of operation. Descriptors that are not the worker's are closed, and
  * the host's devices opened (host_ops.prepare), since nothing can be opened
- * later. What comes then is a row each of the table at the end. The first three
+ * later. What comes then is a row each of the table at the end. The first four
  * take time, but need no guest, so that a worker can have them behind it
  * before there is one:
  *
  *     namespaces    no network, no System V IPC, mounts of its own
  *     root          an empty directory; on a local host its socket is in it
  *     helper        lun/sg_helper, a process that keeps a few capabilities
+ *     filter        the program of the stage `calls`
  *     limits        of descriptors and threads
  *     capabilities  none, and none to be had
  *     user          a user of its own: no other's files, no other's processes
@@ -273,9 +274,18 @@ static int own_user(struct sandbox *s)
 	return set_capabilities(0);
 }
 
+static int make_filter(struct sandbox *s)
+{
+	return sandbox_calls_make(s->host, &s->calls);
+}
+
 static int calls(struct sandbox *s)
 {
-	return sandbox_calls(s->host);
+	int rc = s->calls.len ? sandbox_calls_enter(&s->calls) : -ENOEXEC;
+
+	free(s->calls.filter);
+	s->calls = (struct sock_fprog){0};
+	return rc;
 }
 
 /* ------------------------------------------------------------- the stages */
@@ -320,6 +330,7 @@ static const struct stage {
 	 .early = true,
 	 .plain = true,
 	 .after = true},
+	{.name = "filter", .enter = make_filter, .early = true, .plain = true},
 	{.name = "limits", .enter = limits},
 	{.name = "capabilities", .enter = capabilities},
 	{.name = "user", .enter = own_user, .wanted = on_xen},

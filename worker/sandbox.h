@@ -12,15 +12,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <linux/filter.h>
+
 #include "host/host.h"
 #include "wire/port.h"
 
 struct sandbox {
 	const struct host_ops *host;
-	const char *place; /* of the host, may be NULL */
-	char *title;	   /* the command line in memory, for processes */
-	size_t title_room; /* that are made here; bytes */
-	uint32_t domid;	   /* of the guest, for sandbox_enter() */
+	const char *place;	 /* of the host, may be NULL */
+	char *title;		 /* the command line in memory, for processes */
+	size_t title_room;	 /* that are made here; bytes */
+	uint32_t domid;		 /* of the guest, for sandbox_enter() */
+	struct sock_fprog calls; /* of sandbox_calls_make(); starts as zero */
 };
 
 /*
@@ -41,10 +44,19 @@ int sandbox_enter(struct sandbox *s, char *err, size_t len) XPV_MUST_CHECK;
 
 /*
  * The last stage, in sandbox_calls.c: no system calls but those of its table.
- * For a helper of the worker: those of the other table there. 0 or a negative
- * errno.
+ *
+ * sandbox_calls_make - the program that says so to the kernel. To compile it
+ *	takes more than a millisecond, so that it is done before there is a
+ *	guest. It is for this process, whose number is in it. PROG->filter is
+ *	the caller's to free.
+ * sandbox_calls_enter - the stage; needs that no file executed gives privileges
+ * sandbox_helper_calls - both, for a helper of the worker: the other table
+ *
+ * Return: 0 or a negative errno.
  */
-int sandbox_calls(const struct host_ops *host) XPV_MUST_CHECK;
+int sandbox_calls_make(const struct host_ops *host,
+		       struct sock_fprog *prog) XPV_MUST_CHECK;
+int sandbox_calls_enter(const struct sock_fprog *prog) XPV_MUST_CHECK;
 int sandbox_helper_calls(void) XPV_MUST_CHECK;
 
 #endif

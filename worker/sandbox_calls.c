@@ -12,12 +12,15 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/fs.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <scsi/scsi_ioctl.h>
 #include <scsi/sg.h>
 #include <seccomp.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -276,7 +279,8 @@ static int add_rules(scmp_filter_ctx filter, unsigned on)
 	return rc;
 }
 
-static int enter(unsigned on)
+/* The rules of ON; the caller has OUT to release. */
+static int make_filter(unsigned on, scmp_filter_ctx *out)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	int rc;
@@ -292,18 +296,64 @@ static int enter(unsigned on)
 		rc = add_rules(filter, on);
 	if (!rc && on != HELPER)
 		rc = add_abort(filter);
+	if (rc)
+		seccomp_release(filter);
+	else
+		*out = filter;
+	return rc;
+}
+
+/* The file FD, as what the kernel takes. */
+static int read_program(int fd, struct sock_fprog *prog)
+{
+	off_t size = lseek(fd, 0, SEEK_END);
+	size_t count = (size_t)size / sizeof(*prog->filter);
+
+	if (size <= 0 || count > BPF_MAXINSNS)
+		return size < 0 ? -errno : -E2BIG;
+	prog->filter = malloc((size_t)size);
+	if (!prog->filter)
+		return -ENOMEM;
+	if (pread(fd, prog->filter, (size_t)size, 0) != size) {
+		free(prog->filter);
+		return -EIO;
+	}
+	prog->len = (unsigned short)count;
+	return 0;
+}
+
+int sandbox_calls_make(const struct host_ops *host, struct sock_fprog *prog)
+{
+	scmp_filter_ctx filter;
+	int fd, rc;
+
+	rc = make_filter(host == &host_xen ? ON_XEN : ON_LOCAL, &filter);
+	if (rc)
+		return rc;
+	fd = memfd_create("filter", MFD_CLOEXEC);
+	rc = fd < 0 ? -errno : seccomp_export_bpf(filter, fd);
 	if (!rc)
-		rc = seccomp_load(filter);
+		rc = read_program(fd, prog);
+	if (fd >= 0)
+		close(fd);
 	seccomp_release(filter);
 	return rc;
 }
 
-int sandbox_calls(const struct host_ops *host)
+int sandbox_calls_enter(const struct sock_fprog *prog)
 {
-	return enter(host == &host_xen ? ON_XEN : ON_LOCAL);
+	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, prog) < 0 ? -errno
+								    : 0;
 }
 
 int sandbox_helper_calls(void)
 {
-	return enter(HELPER);
+	scmp_filter_ctx filter;
+	int rc = make_filter(HELPER, &filter);
+
+	if (rc)
+		return rc;
+	rc = seccomp_load(filter);
+	seccomp_release(filter);
+	return rc;
 }
