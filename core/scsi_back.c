@@ -279,6 +279,7 @@ static void submit(struct scsi_back *b, uint16_t tag, enum scsi_back_act act)
 	cmd.addr = addr_of(t);
 	cmd.dir = WIRE_SCSI_DIR_NONE;
 	cmd.again = t->again;
+	cmd.index = journal_index(&b->journal, tag);
 	if (act == SCSI_BACK_CDB) {
 		cmd.cdb_len = t->req->cmd_len;
 		xpv_copy(cmd.cdb, t->req->cmnd, t->req->cmd_len);

@@ -56,7 +56,8 @@ struct scsi_back_cmd {
 	uint8_t dir;	/* WIRE_SCSI_DIR_* */
 	uint32_t nsegs; /* each 1 to 4096 bytes inside one page */
 	const struct wire_scsi_seg *segs;
-	uint32_t len; /* sum of the segments, bytes */
+	uint32_t len;	/* sum of the segments, bytes */
+	uint32_t index; /* of the request on the ring */
 	bool again; /* it was taken before the engine resumed: it may have been
 		       executed, in part or whole */
 };

@@ -111,8 +111,10 @@ void emulated_submit(struct lun *l, struct lun_cmd *cmd)
 	struct emulated *e = (struct emulated *)l;
 
 	cmd->lun = l;
-	cmd->io_busy = false;
+	cmd->io_busy = cmd->moved = false;
 	cmd->task.nexus = EMULATED_NEXUS;
+	if (e->keep.dead && !cmd->again)
+		keep_forget(&e->keep, &e->lu);
 	run(e, cmd, scsi_lu_start(&e->lu, &cmd->task));
 }
 
@@ -150,7 +152,7 @@ void emulated_answered(struct lun *l, const struct lun_cmd *cmd)
 	struct emulated *e = (struct emulated *)l;
 
 	keep_answered(&e->keep, &e->lu, cmd);
-	l->told = e->keep.told > 0;
+	l->told = e->keep.told > 0 || (e->keep.before.n > 0 && !e->keep.dead);
 }
 
 void emulated_luns_changed(struct lun *l)

@@ -20,15 +20,19 @@
 
 struct lun;
 
-/* A command under way. The queue fills in task's first part and done. */
+/* A command under way. The queue fills in task's first part, done, index and
+ * again. */
 struct lun_cmd {
 	struct scsi_task task;
-	uint8_t host; /* enum wire_scsi_host, set at done */
+	uint32_t index; /* of its request on the ring */
+	bool again;	/* a dead process may have executed it */
+	uint8_t host;	/* enum wire_scsi_host, set at done */
 	void (*done)(struct lun_cmd *cmd);
 	/* the LUN's own */
 	struct lun *lun;
 	struct storage_io io;
 	bool io_busy;
+	bool moved; /* lun/keep: it can be taken back */
 	struct lun_cmd *next;
 	void *own;
 };
@@ -68,6 +72,12 @@ struct lun_type {
 	void (*cancel)(struct lun *l, struct lun_cmd *cmd);
 	/* LOGICAL UNIT RESET; no command is under way. */
 	void (*reset)(struct lun *l);
+	/*
+	 * CMD is one that a dead process had begun: may it be submitted, with
+	 * the same end as if it were the first time? Called for all of them, in
+	 * the order of their requests. NULL: scsi/again knows.
+	 */
+	bool (*again)(struct lun *l, const struct lun_cmd *cmd);
 	/* A command that a dead process had begun is not executed: nobody knows
 	 * whether it was. Initiators hear of it (29/00). */
 	void (*lost)(struct lun *l);

@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "lun/library.h"
+#include "scsi/again.h"
 
 static struct library_drive *drive_of(struct lun *l)
 {
@@ -68,6 +70,35 @@ static int tape_open(struct lun **out, const struct lun_cfg *cfg,
 	return 0;
 }
 
+/* More than scsi/again has, which is about drives whose state nobody knows. */
+static bool may_repeat(const struct lun_cmd *cmd)
+{
+	static const uint8_t more[] = {
+		0x01, 0x08, 0x0a, 0x10, 0x11, 0x19,
+		0x1b, 0x2b, 0x91, 0x92, 0x15, 0x55, /* MODE SELECT */
+		0x16, 0x17, 0x56, 0x57,		    /* RESERVE, RELEASE */
+	};
+
+	return memchr(more, cmd->task.cdb[0], sizeof(more)) ||
+	       scsi_again(0x01, cmd->task.cdb) != SCSI_AGAIN_NO;
+}
+
+static bool tape_again(struct lun *l, const struct lun_cmd *cmd)
+{
+	struct library_drive *d = drive_of(l);
+	struct keep *k = &d->e.keep;
+	enum keep_again how = keep_again(k, cmd);
+	bool before = how == KEEP_BEFORE;
+
+	if (how == KEEP_UNKNOWN || !may_repeat(cmd) ||
+	    !scsi_tape_again(&d->e.lu, &cmd->task,
+			     before ? k->before.own : NULL, k->before.len))
+		return false;
+	if (k->dead) /* it was this one, or is answered */
+		keep_forget(k, &d->e.lu);
+	return true;
+}
+
 static void tape_close(struct lun *l)
 {
 	struct library_drive *d = drive_of(l);
@@ -84,6 +115,7 @@ const struct lun_type lun_tape = {
 	.open = tape_open,
 	.submit = emulated_submit,
 	.cancel = emulated_cancel,
+	.again = tape_again,
 	.reset = emulated_reset,
 	.lost = emulated_lost,
 	.answered = emulated_answered,

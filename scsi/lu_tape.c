@@ -64,7 +64,7 @@ uint64_t scsi_tape_warning(const struct cart *c)
 
 /* ---- for scsi/keep ---- */
 
-#define KEEP_LEN	49u
+#define KEEP_LEN	57u
 #define KEEP_LOADED	0x01
 #define KEEP_UNBUFFERED 0x02
 #define KEEP_COMPRESS	0x04
@@ -87,6 +87,7 @@ static uint32_t tape_keep(const struct scsi_lu *lu, uint8_t *out)
 	scsi_put64(out + 29, at->file);
 	scsi_put64(out + 37, at->mark);
 	scsi_put32(out + 45, at->prev);
+	scsi_put64(out + 49, t->cart.end.offset);
 	return KEEP_LEN;
 }
 
@@ -120,6 +121,7 @@ static bool tape_take_over(struct scsi_lu *lu, const uint8_t *own, uint32_t len)
 	if (!cart_place_ok(&at) || at.offset > t->cart.end.offset)
 		return false;
 	t->at = at;
+	t->known_end = scsi_get64(own + 49);
 	return true;
 }
 
@@ -146,13 +148,44 @@ static const struct tape_cmd tape_cmds[] = {
 	{0x92, TAPE_NEED_SYNC, tape_locate_begin, tape_locate_go},
 };
 
+/* NULL: it is none of the tape's motion. */
+static const struct tape_cmd *find_cmd(const struct scsi_task *task)
+{
+	for (uint32_t i = 0; i < XPV_ARRAY_SIZE(tape_cmds); i++)
+		if (tape_cmds[i].opcode == task->cdb[0])
+			return &tape_cmds[i];
+	return NULL;
+}
+
 static const struct tape_cmd *cmd_of(const struct scsi_task *task)
 {
-	const struct tape_cmd *c = tape_cmds;
+	const struct tape_cmd *c = find_cmd(task);
 
-	while (c->opcode != task->cdb[0])
-		c++;
+	XPV_ASSERT(c);
 	return c;
+}
+
+bool scsi_tape_again(struct scsi_lu *lu, const struct scsi_task *task,
+		     const uint8_t *before, uint32_t len)
+{
+	struct scsi_tape *t = scsi_tape_of(lu);
+	const struct tape_cmd *c = find_cmd(task);
+
+	if (before &&
+	    (len != KEEP_LEN ||
+	     scsi_get64(before + 5) != (t->present ? t->cart.id : 0) ||
+	     !tape_take_over(lu, before, len)))
+		return false;
+	/*
+	 * What is behind the end that initiators know has come of this command.
+	 * A cartridge that cannot be overwritten takes it only at its end.
+	 */
+	if (c && c->need == TAPE_NEED_CUT && t->present && !lu->first &&
+	    t->at.offset == t->known_end) {
+		t->cart.end = t->at;
+		t->stale = true;
+	}
+	return true;
 }
 
 /* A new label, with AT as the checkpoint. */

@@ -54,6 +54,8 @@ struct scsi_tape {
 	bool stale;    /* there may be something behind the last record */
 	struct cart cart;
 	struct cart_place at; /* where the tape stands */
+	/* The end as initiators know it, when a dead process was here. */
+	uint64_t known_end;
 	uint64_t bytes_read, bytes_written;
 	/* The command under way. */
 	enum scsi_tape_need need;
@@ -90,6 +92,14 @@ void scsi_tape_insert(struct scsi_lu *lu, const struct cart *c);
  */
 int scsi_tape_removable(const struct scsi_lu *lu);
 void scsi_tape_remove(struct scsi_lu *lu);
+
+/*
+ * LU has taken over from a dead process, which had begun TASK: make it so that
+ * TASK may be executed. BEFORE: the state before TASK, if the process had come
+ * to its end, as scsi_lu_type.keep() had it; else NULL. False: it cannot be.
+ */
+bool scsi_tape_again(struct scsi_lu *lu, const struct scsi_task *task,
+		     const uint8_t *before, uint32_t len);
 
 /* The state in scsi_lu_cfg.own. */
 struct scsi_tape *scsi_tape_of(const struct scsi_lu *lu);

@@ -49,7 +49,8 @@ static void on_submit(void *host, const struct scsi_back_cmd *c)
 
 	s->tag = c->tag;
 	s->reset = c->act == SCSI_BACK_RESET;
-	s->again = c->again;
+	s->cmd.again = c->again;
+	s->cmd.index = c->index;
 	s->addr = c->addr;
 	s->segs = c->segs;
 	s->nsegs = c->nsegs;
@@ -204,9 +205,11 @@ static bool finish(struct path *p)
  * A dead worker had this command, and may have executed it: is the end the same
  * when it is executed now?
  */
-static bool may_repeat(const struct lun *lun, const struct scsi_task *t)
+static bool may_repeat(struct lun *lun, const struct lun_cmd *cmd)
 {
-	return scsi_again(lun->peripheral, t->cdb) >=
+	if (lun->type->again)
+		return lun->type->again(lun, cmd);
+	return scsi_again(lun->peripheral, cmd->task.cdb) >=
 	       (lun->fenced ? SCSI_AGAIN_WRITES : SCSI_AGAIN_READS);
 }
 
@@ -234,7 +237,7 @@ static void execute(struct path *p, struct slot *s)
 	}
 	s->tl = target_find(&p->target, &s->addr);
 	s->tl->inflight++;
-	if (s->again && !may_repeat(s->tl->lun, &s->cmd.task)) {
+	if (s->cmd.again && !may_repeat(s->tl->lun, &s->cmd)) {
 		s->tl->lun->type->lost(s->tl->lun);
 		s->cmd.host = WIRE_SCSI_HOST_RESET;
 		cmd_done(&s->cmd);

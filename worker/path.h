@@ -32,7 +32,6 @@ struct slot {
 	struct slot *next; /* in fresh or finished */
 	uint16_t tag;
 	bool reset;
-	bool again;	       /* a dead worker may have executed it */
 	bool lost;	       /* a copy of its data failed */
 	struct target_lun *tl; /* NULL: answered by the target itself */
 	struct scsi_addr addr;

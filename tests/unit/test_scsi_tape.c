@@ -489,6 +489,79 @@ static void test_keep(void **state)
 	rig_free(r);
 }
 
+/* Another process goes on with R's cartridge, from what IMAGE says. */
+static void heir(struct rig *r, const uint8_t *image, uint32_t len)
+{
+	struct scsi_lu_cfg cfg = {.type = &scsi_tape, .resumed = true};
+
+	memset(&r->tape, 0, sizeof(r->tape));
+	assert_int_equal(cart_file_load(r->fd, &r->tape.cart), 0);
+	r->tape.present = r->tape.loaded = true;
+	r->tape.at = cart_start();
+	cfg.own = &r->tape;
+	assert_int_equal(scsi_lu_init(&r->lu, &cfg), 0);
+	assert_int_equal(scsi_lu_take_over(&r->lu, image, len), 0);
+	scsi_task_init(&r->task);
+	r->task.cdb[0] = 0x0a;
+}
+
+/* There are N blocks, and nothing else. */
+static void assert_blocks(struct rig *r, uint32_t n)
+{
+	assert_good(rig_rewind(r));
+	for (uint32_t i = 0; i < n; i++)
+		rig_expect(r, 1000 + i, i);
+	assert_sense(r, rig_read(r, 0, 1000, 1000), BLANK);
+}
+
+/* A dead process had begun to write block 2, and may have come to its end. */
+static void test_again(void **state)
+{
+	uint32_t refused =
+		SENSE(SCSI_KEY_DATA_PROTECT, SCSI_ASC_WORM_OVERWRITE);
+	uint8_t a[SCSI_KEEP_MAX], b[SCSI_KEEP_MAX], own[SCSI_KEEP_OWN_MAX];
+	uint32_t a_len, b_len, own_len;
+
+	(void)state;
+	for (int worm = 0; worm < 2; worm++) {
+		struct rig *r = rig_of(1 << 20, worm ? CART_WORM : 0);
+
+		for (uint32_t i = 0; i < 2; i++)
+			assert_good(rig_write(r, 1000 + i, i));
+		a_len = scsi_lu_keep(&r->lu, a);
+		own_len = scsi_tape.keep(&r->lu, own);
+		assert_good(rig_write(r, 1002, 2));
+		b_len = scsi_lu_keep(&r->lu, b);
+		/* it has written it, and nobody knows */
+		heir(r, a, a_len);
+		if (worm)
+			assert_sense(r, rig_write(r, 1002, 2), refused);
+		heir(r, a, a_len);
+		assert_true(scsi_tape_again(&r->lu, &r->task, NULL, 0));
+		assert_good(rig_write(r, 1002, 2));
+		assert_blocks(r, 3);
+		/* the state knows already */
+		heir(r, b, b_len);
+		assert_true(scsi_tape_again(&r->lu, &r->task, own, own_len));
+		assert_good(rig_write(r, 1002, 2));
+		assert_blocks(r, 3);
+		/* what was there before is not this command's */
+		assert_good(rig_run(r, CDB(0x2b, 0, 0, 0, 0, 0, 1), 10, 0, 0));
+		a_len = scsi_lu_keep(&r->lu, a);
+		heir(r, a, a_len);
+		assert_true(scsi_tape_again(&r->lu, &r->task, NULL, 0));
+		assert_int_equal(rig_at(r), 1);
+		if (worm)
+			assert_sense(r, rig_write(r, 1001, 1), refused);
+		assert_blocks(r, 3);
+		/* another cartridge, and half of a state */
+		assert_false(scsi_tape_again(&r->lu, &r->task, own, 49));
+		r->tape.cart.id++;
+		assert_false(scsi_tape_again(&r->lu, &r->task, own, own_len));
+		rig_free(r);
+	}
+}
+
 static void test_tells(void **state)
 {
 	struct rig *r = rig_new();
@@ -568,6 +641,7 @@ int main(void)
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_damage),
 		cmocka_unit_test(test_keep),
+		cmocka_unit_test(test_again),
 		cmocka_unit_test(test_tells),
 		cmocka_unit_test(test_descriptor_sense),
 	};
