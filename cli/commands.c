@@ -76,6 +76,15 @@ static const struct cli_option create_options[] = {
 	{0},
 };
 
+static const struct cli_option restore_options[] = {
+	[RESTORE_PAUSED] = {"paused", 'p', NULL, "leave the guest paused"},
+	[RESTORE_CONSOLE] = {"console", 'c', NULL, "connect to its console"},
+	[RESTORE_NO_MONITOR] = {"no-monitor", 'e', NULL,
+				"no xl that waits for the guest's end"},
+	[RESTORE_DEBUG] = {"debug", 'd', NULL, "xl's debug messages"},
+	{0},
+};
+
 static const struct cli_option guest_options[] = {
 	[GUEST_ATTACH] =
 		{"attach", 'a', "PDEV,VDEV[,OPTION...]",
@@ -317,6 +326,24 @@ const struct command commands[] = {
 		.args_max = 2,
 		.option = config_options,
 		.run = config_attach,
+	},
+	{
+		.name = "save",
+		.args = "GUEST FILE",
+		.summary = "save a guest, with the list of its devices",
+		.args_min = 2,
+		.args_max = 2,
+		.option = no_options,
+		.run = save_guest,
+	},
+	{
+		.name = "restore",
+		.args = "[CONFIG] FILE",
+		.summary = "restore a guest, and give it its devices",
+		.args_min = 1,
+		.args_max = 2,
+		.option = restore_options,
+		.run = restore_guest,
 	},
 	{
 		.name = "guest",

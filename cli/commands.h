@@ -106,6 +106,8 @@ int block_resize(const struct command *command, const struct cli_args *args);
 int block_set(const struct command *command, const struct cli_args *args);
 int config_attach(const struct command *command, const struct cli_args *args);
 int create_guest(const struct command *command, const struct cli_args *args);
+int restore_guest(const struct command *command, const struct cli_args *args);
+int save_guest(const struct command *command, const struct cli_args *args);
 int scsi_attach(const struct command *command, const struct cli_args *args);
 int scsi_change_medium(const struct command *command,
 		       const struct cli_args *args);
@@ -141,6 +143,12 @@ enum {
 	CREATE_IGNORE_AFFINITY,
 	CREATE_VNCVIEWER,
 	CREATE_VNC_AUTOPASS
+};
+enum {
+	RESTORE_PAUSED,
+	RESTORE_CONSOLE,
+	RESTORE_NO_MONITOR,
+	RESTORE_DEBUG
 };
 enum {
 	DETACH_NO_WAIT,

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* xenpv create: a guest with the devices that its file lists. */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -86,26 +85,6 @@ static void add_options(struct words *words, const struct cli_args *args)
 			add_word(words, pass[i].word);
 }
 
-/* A guest with that UUID is there already: xl would make a second one. */
-static int check_new(struct launch *launch, char *err)
-{
-	struct ts_guest guest;
-	int rc;
-
-	rc = ts_guest_by_uuid(launch->ts, launch->uuid, &guest, err,
-			      GUEST_ERR_MAX);
-	if (rc == -ENOENT)
-		return 0;
-	if (!rc || rc == -ENOTUNIQ) {
-		snprintf(err, GUEST_ERR_MAX,
-			 "%s: UUID %s is that of guest '%s', which is there: "
-			 "shut it down first, or give this one another",
-			 launch->gf->file, launch->uuid, guest.name);
-		rc = -EEXIST;
-	}
-	return rc;
-}
-
 static int create(struct launch *launch, const struct cli_args *args,
 		  const char *file, char *const *extra, char *err)
 {
@@ -139,8 +118,6 @@ static int create(struct launch *launch, const struct cli_args *args,
 		return -E2BIG;
 	}
 	rc = launch_prepare(launch, 0, err);
-	if (!rc)
-		rc = check_new(launch, err);
 	if (rc)
 		return rc;
 	if (!args->option[CREATE_DRYRUN])
@@ -155,6 +132,7 @@ int create_guest(const struct command *command, const struct cli_args *args)
 {
 	struct launch launch = {
 		.args = args,
+		.fresh = true,
 		.paused = args->option[CREATE_PAUSED] != NULL,
 		.quiet = args->option[CREATE_QUIET] != NULL,
 	};
@@ -181,12 +159,7 @@ int create_guest(const struct command *command, const struct cli_args *args)
 	guest_file_free(&gf);
 	if (!rc && args->option[CREATE_CONSOLE] &&
 	    !args->option[CREATE_DRYRUN]) {
-		char number[16];
-		const char *words[] = {"console", number, NULL};
-
-		snprintf(number, sizeof(number), "%" PRIu32,
-			 launch.guest.domid);
-		xl_exec(words);
+		launch_console(&launch);
 		rc = -ENOENT;
 	}
 	return rc ? 1 : 0;

@@ -67,6 +67,26 @@ int xl_on_domain(const char *word, uint32_t domid)
 
 /* --------------------------------------------------------------- launching */
 
+/* A guest with that UUID is there already: xl would make a second one. */
+static int check_fresh(struct launch *launch, char *err)
+{
+	struct ts_guest guest;
+	int rc;
+
+	rc = ts_guest_by_uuid(launch->ts, launch->uuid, &guest, err,
+			      GUEST_ERR_MAX);
+	if (rc == -ENOENT)
+		return 0;
+	if (!rc || rc == -ENOTUNIQ) {
+		snprintf(err, GUEST_ERR_MAX,
+			 "%s: UUID %s is that of guest '%s', which is there: "
+			 "shut it down first, or give this one another",
+			 launch->gf->file, launch->uuid, guest.name);
+		rc = -EEXIST;
+	}
+	return rc;
+}
+
 int launch_prepare(struct launch *launch, unsigned int wait_s, char *err)
 {
 	int rc;
@@ -76,6 +96,8 @@ int launch_prepare(struct launch *launch, unsigned int wait_s, char *err)
 		rc = device_open(&launch->ts, launch->args, err);
 	if (!rc)
 		rc = device_check_daemon(launch->args, err);
+	if (!rc && launch->fresh)
+		rc = check_fresh(launch, err);
 	if (!rc)
 		rc = devlist_check(&launch->list, launch->ts, UINT32_MAX,
 				   wait_s, err, GUEST_ERR_MAX);
@@ -159,4 +181,13 @@ void launch_end(struct launch *launch)
 		record_close(&launch->record, true);
 	devlist_free(&launch->list);
 	ts_close(launch->ts);
+}
+
+void launch_console(const struct launch *launch)
+{
+	char number[16];
+	const char *const words[] = {"console", number, NULL};
+
+	snprintf(number, sizeof(number), "%" PRIu32, launch->guest.domid);
+	xl_exec(words);
 }

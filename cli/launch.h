@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Guests that xl makes and we give devices: xl is asked for one that is paused,
- * the devices are attached, the guest may run.
+ * the devices are attached, the guest may run. Creation and restoring are
+ * the same here.
  */
 #ifndef CLI_LAUNCH_H
 #define CLI_LAUNCH_H
@@ -23,6 +24,7 @@ struct launch {
 	struct record record;
 	bool recorded;
 	const char *uuid; /* that the guest will have */
+	bool fresh;	  /* no guest may have that yet */
 	bool paused;	  /* leave it so */
 	bool quiet;
 	struct ts_guest guest; /* when it is there */
@@ -52,6 +54,9 @@ int launch_run(struct launch *launch, const char *const *xl,
 int launch_finish(struct launch *launch, char *err) XPV_MUST_CHECK;
 
 void launch_end(struct launch *launch);
+
+/* launch_console - become xl console of the guest; returns as xl_exec() does. */
+void launch_console(const struct launch *launch);
 
 /*
  * xl_run - run xl and wait for it

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "control/ts_place.h"
+#include "control/vscsi_host.h"
 
 #define SERVED_MS 30000 /* for xenpvd to look at a device */
 
@@ -358,6 +359,38 @@ static int collect_disk(struct guest_file *gf, struct toolstack *ts,
 	return add_text(gf, true, text, disk->vdev, err, len);
 }
 
+/* A whole adapter is known by a number that may be another one's later. */
+static int refuse_adapters(const struct guest_file *gf, struct toolstack *ts,
+			   uint32_t domid, char *err, size_t len)
+{
+	char path[PATH_LEN], *host = NULL, **names = NULL;
+	int rc;
+
+	snprintf(path, sizeof(path),
+		 "/local/domain/%" PRIu32 "/backend/" TS_TYPE "/%" PRIu32,
+		 ts->self, domid);
+	rc = store_sync_ls(ts->st, 0, path, &names, NULL);
+	if (rc)
+		return rc == -ENOENT ? 0
+				     : ts_fail_store(err, len, rc,
+						     "list the controllers");
+	for (char **p = names; *p && !rc; p++) {
+		snprintf(path, sizeof(path),
+			 "/local/domain/%" PRIu32 "/backend/" TS_TYPE
+			 "/%" PRIu32 "/%.20s/" VSCSI_HOST,
+			 ts->self, domid, *p);
+		if (!store_sync_read(ts->st, 0, path, &host, NULL))
+			rc = ts_fail(err, len, -EOPNOTSUPP,
+				     "controller %.20s of guest '%s' is the "
+				     "whole adapter %.32s, which cannot be "
+				     "given again: detach it first",
+				     *p, gf->name, host);
+	}
+	free(host);
+	free(names);
+	return rc;
+}
+
 int devlist_collect(struct guest_file *gf, struct toolstack *ts,
 		    const struct ts_guest *guest, char *err, size_t len)
 {
@@ -368,7 +401,9 @@ int devlist_collect(struct guest_file *gf, struct toolstack *ts,
 	*gf = (struct guest_file){.n = 0};
 	snprintf(gf->name, sizeof(gf->name), "%s", guest->name);
 	ts_guest_uuid(ts, guest, gf->uuid);
-	rc = ts_list_add(ts, guest, &luns, err, len);
+	rc = refuse_adapters(gf, ts, guest->domid, err, len);
+	if (!rc)
+		rc = ts_list_add(ts, guest, &luns, err, len);
 	if (!rc)
 		rc = ts_disks_add(ts, guest, &disks, err, len);
 	for (size_t i = 0; i < luns.n && !rc; i++)

@@ -76,8 +76,8 @@ int devlist_attach(struct devlist *list, struct toolstack *ts,
  * devlist_collect - the list of what GUEST has
  * @gf: receives it, name and UUID too; guest_file_free() it after 0
  *
- * Return: 0; -EOPNOTSUPP: a device of the kernel's backend is among them;
- * -EINVAL: one that cannot be written as an item; errors of xenstore.
+ * Return: 0; -EOPNOTSUPP: a device of the kernel's backend, or a whole adapter, is
+ * among them; -EINVAL: one that cannot be written as an item; errors of xenstore.
  */
 int devlist_collect(struct guest_file *gf, struct toolstack *ts,
 		    const struct ts_guest *guest, char *err,

@@ -62,6 +62,7 @@ ok "its LUNs are there, but for what guests cannot address" wait_for 20 luns_are
 like "what cannot be served says why" "$(xenpv scsi-list g1)" '1:0:0:3 .*failed: .*sg3: No such file'
 refused "a LUN on its controller" "is an adapter" xenpv scsi-attach g1 null:1M 1:0:9:0
 refused "another adapter on its controller" "is in use" xenpv scsi-attach g1 host:8 1:0:0:0
+refused "to save a guest that has one" "controller 1 of guest 'g1' is the whole adapter host:7" xenpv save g1 "$WORK/g1.save"
 no_device 7:0:0:3
 device 7:0:0:5 naa.5000000000000005
 look g1

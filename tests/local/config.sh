@@ -109,6 +109,27 @@ refused "create: no file" "no guest's file" xenpv create memory=64
 refused "create: two files" "second file" xenpv create wrong.cfg lonely.cfg
 refused "create: an option of xl that is not passed" "unknown option -F" xenpv create -F wrong.cfg
 refused "config-attach: unknown guest" "nobody" xenpv config-attach nobody lonely.cfg
+refused "restore: not a saved guest" "has no list of devices" xenpv restore lonely.cfg
+refused "restore: no such file" "none.save" xenpv restore none.save
+# saved FILE LENGTH LINE...: what xl would have written, and a list behind it.
+saved() {
+	local list
+	list=$(printf '%s\n' "${@:3}"; printf .)
+	printf 'Xen\0%s\nxenpv-devices %08x\n' "${list%.}" "${2:-$((${#list} - 1))}" >"$1"
+}
+saved wrong.save '' 'name = "saved"' "vscsi = [ '$WORK/d.img,0:0:0:0' ]"
+refused "restore: a list without a UUID" "wrong.save: there is no uuid=" xenpv restore wrong.save
+saved wrong.save 99999 'name = "saved"'
+refused "restore: a list that cannot be" "has no list of devices" xenpv restore wrong.save
+saved wrong.save '' 'name = "saved"' 'uuid = "11111111-2222-3333-4444-555555555555"' \
+	"vscsi = [ '$WORK/b.img,0:0:0:0' ]"
+refused "restore: a configuration without a UUID" "lonely.cfg: there is no uuid=" xenpv restore lonely.cfg wrong.save
+mv b.img b.away
+refused "restore: a device that is not there" "wrong.save:3:.*: vscsi: pdev '$WORK/b.img'" xenpv restore wrong.save
+mv b.away b.img
+refused "save: a file that cannot be" "is not saved: $WORK/none/x.devices cannot be written" \
+	xenpv save lonely "$WORK/none/x"
+refused "save: unknown guest" "nobody" xenpv save nobody x.save
 config wrong.cfg 'name = "wrong"' "vscsi = [ '$WORK/d.img,0:0:5:0' ]"
 for g in lonely two late; do
 	guest_kill $g
