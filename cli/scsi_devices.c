@@ -24,6 +24,7 @@ struct listing {
 	struct ts_list guests;
 	struct owned *owned;
 	size_t nowned;
+	struct sgdev_users users;
 	struct table table;
 	json_t *json; /* NULL: the table is wanted */
 };
@@ -76,7 +77,7 @@ static void find_use(const struct listing *all, const struct sgdev *dev,
 	if (!n)
 		sgdev_holder(&sgdev_host, dev, text, len);
 	if (!text[0])
-		sgdev_user(&sgdev_host, dev, text, len);
+		sgdev_user(&sgdev_host, &all->users, dev, text, len);
 }
 
 /* The keys are documented in xenpv(1): add to them, do not change them. */
@@ -151,7 +152,8 @@ int scsi_devices(const struct command *command, const struct cli_args *args)
 	rc = device_open(&ts, args, err);
 	if (!rc)
 		rc = ts_list_add(ts, NULL, &all.guests, err, sizeof(err));
-	if (!rc && find_owned(&all)) {
+	if (!rc &&
+	    (find_owned(&all) || sgdev_users_read(&sgdev_host, &all.users))) {
 		snprintf(err, sizeof(err), "out of memory: try again");
 		rc = -1;
 	}
@@ -160,6 +162,7 @@ int scsi_devices(const struct command *command, const struct cli_args *args)
 	else
 		print(&all, args->option[LIST_JSON] != NULL);
 	free(all.owned);
+	sgdev_users_free(&all.users);
 	ts_list_free(&all.guests);
 	ts_close(ts);
 	return rc ? 1 : 0;

@@ -272,12 +272,17 @@ static int try_open(const struct pdev *pdev, const char *path, char *err,
 		    size_t len)
 {
 	int flags = O_RDWR | O_NONBLOCK | O_CLOEXEC;
+	struct sgdev_users users;
 	char who[192] = "";
 	int fd, rc;
 
 	if (!pdev->options.shared) {
 		flags |= O_EXCL;
-		sgdev_user(&sgdev_host, &pdev->sg, who, sizeof(who));
+		rc = sgdev_users_read(&sgdev_host, &users);
+		if (rc)
+			return fail(err, len, rc, "out of memory; try again");
+		sgdev_user(&sgdev_host, &users, &pdev->sg, who, sizeof(who));
+		sgdev_users_free(&users);
 		if (who[0])
 			return busy(pdev, who, err, len);
 	}

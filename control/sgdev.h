@@ -105,13 +105,33 @@ void sgdev_nodes(const struct sgdev_roots *roots, const struct sgdev *dev,
 void sgdev_name(const struct sgdev_roots *roots, const char *dev_dir,
 		const struct sgdev *dev, char *text, size_t len);
 
+/* A character device that a process has open. */
+struct sgdev_open {
+	pid_t pid;
+	dev_t dev;
+};
+
+struct sgdev_users {
+	struct sgdev_open *open;
+	size_t n;
+};
+
 /*
- * sgdev_user - who has one of its character devices open
- * @text: for people: "tar (process 123, st0)"; "" if nobody has
+ * sgdev_users_read - all character devices that other processes have open
  *
- * The calling process does not count.
+ * Looks at every descriptor of every process: once for many devices. Free it
+ * with sgdev_users_free(). Return: 0 or -ENOMEM.
  */
-void sgdev_user(const struct sgdev_roots *roots, const struct sgdev *dev,
+int sgdev_users_read(const struct sgdev_roots *roots,
+		     struct sgdev_users *users) XPV_MUST_CHECK;
+void sgdev_users_free(struct sgdev_users *users);
+
+/*
+ * sgdev_user - who of @users has one of its character devices open
+ * @text: for people: "tar (process 123, st0)"; "" if nobody has
+ */
+void sgdev_user(const struct sgdev_roots *roots,
+		const struct sgdev_users *users, const struct sgdev *dev,
 		char *text, size_t len);
 
 /*

@@ -4,6 +4,7 @@
  */
 #include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -56,60 +57,94 @@ static size_t nodes_of(const struct sgdev_roots *roots, const struct sgdev *dev,
 	return n;
 }
 
-/* The name of one of NODES that the process whose directory is DIR has open. */
-static const char *opened_by(const char *dir, const struct node *nodes,
-			     size_t n)
+static int add(struct sgdev_users *users, pid_t pid, dev_t dev)
 {
-	const char *name = NULL;
-	char path[PATH_MAX];
+	struct sgdev_open *open = users->open;
+
+	/* many have the same terminal several times */
+	for (size_t i = users->n; i > 0 && open[i - 1].pid == pid; i--)
+		if (open[i - 1].dev == dev)
+			return 0;
+	if ((users->n & (users->n + 1)) == 0) { /* full: 2^k - 1 */
+		open = realloc(open, (2 * users->n + 1) * sizeof(*open));
+		if (!open)
+			return -ENOMEM;
+		users->open = open;
+	}
+	open[users->n++] = (struct sgdev_open){.pid = pid, .dev = dev};
+	return 0;
+}
+
+/* What process PID has open, in its directory FD. */
+static int add_process(struct sgdev_users *users, pid_t pid, const char *fd)
+{
 	struct dirent *e;
 	struct stat st;
-	DIR *d;
+	DIR *d = opendir(fd);
+	int rc = 0;
 
-	if (!sysfs_join(path, dir, "fd"))
-		return NULL;
-	d = opendir(path);
-	while (d && !name && (e = readdir(d))) {
-		if (e->d_name[0] == '.' ||
-		    fstatat(dirfd(d), e->d_name, &st, 0) ||
-		    !S_ISCHR(st.st_mode))
+	while (d && !rc && (e = readdir(d)))
+		if (e->d_name[0] != '.' &&
+		    !fstatat(dirfd(d), e->d_name, &st, 0) &&
+		    S_ISCHR(st.st_mode))
+			rc = add(users, pid, st.st_rdev);
+	if (d)
+		closedir(d);
+	return rc;
+}
+
+int sgdev_users_read(const struct sgdev_roots *roots, struct sgdev_users *users)
+{
+	DIR *d = opendir(roots->proc);
+	char path[PATH_MAX];
+	struct dirent *e;
+	int rc = 0;
+
+	memset(users, 0, sizeof(*users));
+	while (d && !rc && (e = readdir(d))) {
+		pid_t pid = atoi(e->d_name);
+
+		if (!isdigit((unsigned char)e->d_name[0]) || pid == getpid() ||
+		    snprintf(path, sizeof(path), "%s/%d/fd", roots->proc,
+			     pid) >= PATH_MAX)
 			continue;
-		for (size_t i = 0; i < n; i++)
-			if (nodes[i].dev == st.st_rdev)
-				name = nodes[i].name;
+		rc = add_process(users, pid, path);
 	}
 	if (d)
 		closedir(d);
-	return name;
+	if (rc)
+		sgdev_users_free(users);
+	return rc;
 }
 
-void sgdev_user(const struct sgdev_roots *roots, const struct sgdev *dev,
+void sgdev_users_free(struct sgdev_users *users)
+{
+	free(users->open);
+	memset(users, 0, sizeof(*users));
+}
+
+void sgdev_user(const struct sgdev_roots *roots,
+		const struct sgdev_users *users, const struct sgdev *dev,
 		char *text, size_t len)
 {
 	struct node nodes[NODES_MAX];
+	size_t n = nodes_of(roots, dev, nodes);
 	char dir[PATH_MAX], comm[32];
-	const char *name;
-	struct dirent *e;
-	size_t n;
-	DIR *d;
 
 	text[0] = '\0';
-	n = nodes_of(roots, dev, nodes);
-	d = n ? opendir(roots->proc) : NULL;
-	while (d && !text[0] && (e = readdir(d))) {
-		if (!isdigit((unsigned char)e->d_name[0]) ||
-		    atoi(e->d_name) == getpid() ||
-		    !sysfs_join(dir, roots->proc, e->d_name))
-			continue;
-		name = opened_by(dir, nodes, n);
-		if (!name)
+	for (size_t i = 0; i < users->n * n; i++) {
+		const struct sgdev_open *open = &users->open[i / n];
+		const struct node *node = &nodes[i % n];
+
+		if (open->dev != node->dev ||
+		    snprintf(dir, sizeof(dir), "%s/%d", roots->proc,
+			     open->pid) >= PATH_MAX)
 			continue;
 		sysfs_line(dir, "comm", comm, sizeof(comm));
-		snprintf(text, len, "%s (process %.10s, %s)", comm, e->d_name,
-			 name);
+		snprintf(text, len, "%s (process %d, %s)", comm, open->pid,
+			 node->name);
+		return;
 	}
-	if (d)
-		closedir(d);
 }
 
 /* Where one of the block devices below DIR, "8:0", is mounted. */

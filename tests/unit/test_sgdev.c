@@ -237,6 +237,15 @@ static void names_and_nodes(void **state)
 	shell("echo same >sys/devices/3:0:3:0/wwid");
 }
 
+static void user(const struct sgdev *dev, char *text, size_t len)
+{
+	struct sgdev_users users;
+
+	assert_int_equal(sgdev_users_read(&roots, &users), 0);
+	sgdev_user(&roots, &users, dev, text, len);
+	sgdev_users_free(&users);
+}
+
 static void users_are_named(void **state)
 {
 	struct sgdev disk, tape;
@@ -245,13 +254,13 @@ static void users_are_named(void **state)
 	(void)state;
 	assert_int_equal(sgdev_find(&roots, true, makedev(8, 0), &disk), 0);
 	assert_int_equal(sgdev_find(&roots, false, makedev(9, 128), &tape), 0);
-	sgdev_user(&roots, &tape, text, sizeof(text));
+	user(&tape, text, sizeof(text));
 	assert_string_equal(text, "");
 	/* st0 has the number of /dev/null here, which anybody may link to. */
 	shell("ln -s /dev/null proc/77/fd/5; ln -s /nowhere proc/77/fd/6");
-	sgdev_user(&roots, &tape, text, sizeof(text));
+	user(&tape, text, sizeof(text));
 	assert_string_equal(text, "tar (process 77, st0)");
-	sgdev_user(&roots, &disk, text, sizeof(text));
+	user(&disk, text, sizeof(text));
 	assert_string_equal(text, "");
 
 	sgdev_holder(&roots, &disk, text, sizeof(text));
