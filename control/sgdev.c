@@ -151,6 +151,13 @@ int sgdev_at(const struct sgdev_roots *roots, const char *address,
 	return look_at(roots, path, dev);
 }
 
+bool sgdev_is_there(const struct sgdev_roots *roots, const struct sgdev *dev)
+{
+	struct sgdev now;
+
+	return !sgdev_at(roots, dev->address, &now) && now.made == dev->made;
+}
+
 uint64_t sgdev_host_made(const struct sgdev_roots *roots, uint32_t number)
 {
 	char path[PATH_MAX];

@@ -67,6 +67,14 @@ int sgdev_at(const struct sgdev_roots *roots, const char *address,
 	     struct sgdev *dev) XPV_MUST_CHECK;
 
 /*
+ * sgdev_is_there - is it still what it was when @dev was filled in?
+ *
+ * False if it has gone, even if it, or another one, is at its address now: its
+ * nodes are another device's.
+ */
+bool sgdev_is_there(const struct sgdev_roots *roots, const struct sgdev *dev);
+
+/*
  * sgdev_find_port - the SCSI device behind a port
  * @wwn: hexadecimal digits: of a target port (Fibre Channel, SAS), of a port of
  *       this host (Fibre Channel; a virtual one of NPIV is a host, too), or the

@@ -411,11 +411,17 @@ static int open_files(struct vscsi_lun *lun, int *fds)
 	return 0;
 }
 
+/* Its node may be another device's by now, whose number it has got. */
+static bool has_gone(const struct vscsi_lun *lun)
+{
+	return lun->sg.address[0] && !sgdev_is_there(&sgdev_host, &lun->sg);
+}
+
 int lun_again(struct vscsi_lun *lun, struct proto_msg *msg, int *fds)
 {
 	int rc;
 
-	if (lun->order.type) {
+	if (lun->order.type && !has_gone(lun)) {
 		*msg = lun->order;
 		rc = open_files(lun, fds);
 	} else {

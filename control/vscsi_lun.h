@@ -123,8 +123,9 @@ void lun_medium_clear(struct vscsi_lun *lun);
 /*
  * lun_again - lun_prepare() for a worker that is to go on with it
  *
- * The same files are opened; connections are made anew. -EBUSY: the last worker
- * is not done with them.
+ * The same files are opened; connections are made anew, and a real device that has
+ * gone meanwhile is looked for by its wwid. -EBUSY: the last worker is not done
+ * with them.
  */
 int lun_again(struct vscsi_lun *lun, struct proto_msg *msg,
 	      int *fds) XPV_MUST_CHECK;

@@ -201,6 +201,21 @@ static void each_in_order(void **state)
 	assert_string_equal(text, "2:0:0:0 3:0:1:0 3:0:2:0 3:0:3:0 10:0:0:1 ");
 }
 
+static void another_at_its_address(void **state)
+{
+	struct sgdev dev;
+
+	(void)state;
+	assert_int_equal(sgdev_at(&roots, "3:0:3:0", &dev), 0);
+	assert_true(sgdev_is_there(&roots, &dev));
+	shell("mv sys/devices/3:0:3:0 sys/devices/gone; cp -a sys/devices/gone sys/devices/3:0:3:0");
+	assert_false(sgdev_is_there(&roots, &dev));
+	assert_int_equal(sgdev_at(&roots, "3:0:3:0", &dev), 0);
+	shell("rm -r sys/devices/3:0:3:0");
+	assert_false(sgdev_is_there(&roots, &dev));
+	shell("mv sys/devices/gone sys/devices/3:0:3:0");
+}
+
 static void names_and_nodes(void **state)
 {
 	static const struct {
@@ -294,6 +309,7 @@ int main(void)
 		cmocka_unit_test(by_address),
 		cmocka_unit_test(by_port),
 		cmocka_unit_test(each_in_order),
+		cmocka_unit_test(another_at_its_address),
 		cmocka_unit_test(names_and_nodes),
 		cmocka_unit_test(users_are_named),
 	};
