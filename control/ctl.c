@@ -77,16 +77,23 @@ json_t *ctl_text(const char *text)
 
 static json_t *stats_json(const struct proto_stats *s)
 {
+	json_t *latency = json_array();
+
+	for (size_t i = 0; i < PROTO_LATENCY_STEPS; i++)
+		json_array_append_new(latency,
+				      json_integer((json_int_t)s->latency[i]));
 	return json_pack(
-		"{sI sI sI sI sI sI sI sI sI sI sI}", "requests",
+		"{sI sI sI sI sI sI sI sI sI sI sI sI sI so}", "requests",
 		(json_int_t)s->requests, "responses", (json_int_t)s->responses,
-		"guest_errors", (json_int_t)s->guest_errors, "read_ops",
+		"errors", (json_int_t)s->errors, "guest_errors",
+		(json_int_t)s->guest_errors, "read_ops",
 		(json_int_t)s->read_ops, "read_bytes",
 		(json_int_t)s->read_bytes, "write_ops",
 		(json_int_t)s->write_ops, "write_bytes",
 		(json_int_t)s->write_bytes, "wakeups", (json_int_t)s->wakeups,
 		"notifies", (json_int_t)s->notifies, "copies",
-		(json_int_t)s->copies, "inflight", (json_int_t)s->inflight);
+		(json_int_t)s->copies, "inflight", (json_int_t)s->inflight,
+		"latency_ns", (json_int_t)s->latency_ns, "latency", latency);
 }
 
 static json_t *device_json(const struct device *dev)

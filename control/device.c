@@ -397,6 +397,7 @@ static void add_stats(struct proto_stats *sum, const struct proto_stats *one)
 	sum->requests += one->requests;
 	sum->responses += one->responses;
 	sum->guest_errors += one->guest_errors;
+	sum->errors += one->errors;
 	sum->read_ops += one->read_ops;
 	sum->read_bytes += one->read_bytes;
 	sum->write_ops += one->write_ops;
@@ -404,6 +405,9 @@ static void add_stats(struct proto_stats *sum, const struct proto_stats *one)
 	sum->wakeups += one->wakeups;
 	sum->notifies += one->notifies;
 	sum->copies += one->copies;
+	sum->latency_ns += one->latency_ns;
+	for (size_t i = 0; i < PROTO_LATENCY_STEPS; i++)
+		sum->latency[i] += one->latency[i];
 	sum->inflight += one->inflight;
 }
 

@@ -94,7 +94,7 @@ static void on_submit(void *host, const struct blk_back_cmd *c)
 		.len = c->count * WIRE_BLK_SECTOR,
 		.done = io_done,
 	};
-	p->peer.stats.requests++;
+	s->taken = peer_taken(&p->peer);
 	slots_put(&p->fresh, s);
 }
 
@@ -229,8 +229,7 @@ static void complete(struct blk_path *p, struct blk_slot *s)
 	s->pages = 0;
 	if (result >= 0)
 		count(&p->peer.stats, &s->io);
-	p->peer.stats.responses++;
-	p->peer.untold++;
+	peer_answered(&p->peer, s->taken, result >= 0);
 	blk_back_complete(p->engine, s->tag, result);
 }
 
@@ -279,6 +278,7 @@ static bool finish(struct blk_path *p)
 
 	if (!p->finished.first)
 		return false;
+	peer_part(&p->peer);
 	slots_init(&done);
 	while ((s = slots_take(&p->finished)))
 		take_apart(p, s, &done);
@@ -462,6 +462,7 @@ bool blk_path_turn(struct blk_path *p)
 	if (!p->engine)
 		return false;
 	busy = finish(p);
+	peer_part(&p->peer);
 	taken = blk_back_poll(p->engine, BLK_BACK_TAGS_MAX);
 	if (taken < 0)
 		p->peer.broken = true;

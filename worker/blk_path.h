@@ -43,7 +43,8 @@ struct blk_slot {
 	/* Those that are one operation with this one, in the order of their
 	 * sectors, each with its data right behind. */
 	struct blk_slot *more;
-	uint64_t len; /* bytes of its own */
+	uint64_t len;	/* bytes of its own */
+	uint64_t taken; /* peer_taken() */
 	uint16_t tag;
 	bool lost; /* a copy of its data failed */
 	bool secure;

@@ -67,7 +67,7 @@ static void on_submit(void *host, const struct scsi_back_cmd *c)
 		t->out_len = c->len;
 	if (c->dir == WIRE_SCSI_DIR_IN || c->dir == WIRE_SCSI_DIR_BIDI)
 		t->in_max = c->len;
-	p->peer.stats.requests++;
+	s->taken = peer_taken(&p->peer);
 	slots_put(&p->fresh, s);
 }
 
@@ -176,8 +176,8 @@ static void complete(struct path *p, struct slot *s)
 	} else {
 		res.residual = s->len;
 	}
-	p->peer.stats.responses++;
-	p->peer.untold++;
+	peer_answered(&p->peer, s->taken,
+		      res.host == WIRE_SCSI_HOST_OK && res.status == SCSI_GOOD);
 	scsi_back_complete(p->engine, s->tag, &res);
 	if (tl && tl->lun->told)
 		tl->lun->type->answered(tl->lun, &s->cmd);
@@ -189,6 +189,7 @@ static bool finish(struct path *p)
 
 	if (!first)
 		return false;
+	peer_part(&p->peer);
 	for (s = first; s; s = s->next)
 		if (!s->lost && s->cmd.host == WIRE_SCSI_HOST_OK &&
 		    s->cmd.task.in_len)
@@ -393,6 +394,7 @@ bool path_turn(struct path *p)
 	if (!p->engine)
 		return false;
 	busy = finish(p);
+	peer_part(&p->peer);
 	taken = scsi_back_poll(p->engine, SCSI_BACK_TAGS);
 	if (taken < 0)
 		p->peer.broken = true;

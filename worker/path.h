@@ -37,7 +37,8 @@ struct slot {
 	struct scsi_addr addr;
 	const struct wire_scsi_seg *segs; /* the engine's, until completed */
 	uint32_t nsegs, len;
-	uint8_t *data; /* segs_max pages, then the scratch */
+	uint64_t taken; /* peer_taken() */
+	uint8_t *data;	/* segs_max pages, then the scratch */
 };
 
 /* First in, first out. */

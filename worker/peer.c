@@ -97,6 +97,40 @@ void peer_fetch(struct peer *p, struct grant_fetch *f, uint32_t n)
 	p->stats.copies += n;
 }
 
+/* ---- what it asked for ---- */
+
+void peer_part(struct peer *p)
+{
+	p->time = 0;
+}
+
+static uint64_t part_time(struct peer *p)
+{
+	if (p->time == 0)
+		p->time = p->cfg.now_ns(p->cfg.ctx);
+	return p->time;
+}
+
+uint64_t peer_taken(struct peer *p)
+{
+	p->stats.requests++;
+	return part_time(p);
+}
+
+void peer_answered(struct peer *p, uint64_t taken, bool good)
+{
+	uint64_t took = part_time(p) - taken, us = took / 1000u;
+	unsigned step = us ? 64u - (unsigned)__builtin_clzll(us) : 0;
+
+	p->stats.responses++;
+	p->stats.errors += !good;
+	p->stats.latency_ns += took;
+	p->stats.latency[step < PROTO_LATENCY_STEPS
+				 ? step
+				 : PROTO_LATENCY_STEPS - 1]++;
+	p->untold++;
+}
+
 /* ---- events ---- */
 
 void peer_notify(struct peer *p)

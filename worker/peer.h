@@ -53,6 +53,7 @@ struct peer {
 	bool *lost[HOST_COPY_MAX]; /* set when copy[i] cannot be made */
 	unsigned copies;
 	bool to_guest;
+	uint64_t time; /* of this part of the turn; 0: not looked at yet */
 	/* events for the guest */
 	uint32_t untold; /* responses since the guest was last notified */
 	uint32_t depth;	 /* the most it kept in flight lately */
@@ -62,6 +63,16 @@ struct peer {
 	uint64_t storm_events, storm_requests; /* when last looked at */
 	uint32_t storm; /* of them in a row without a request */
 };
+
+/*
+ * peer_part - another part of a turn begins; all that is taken or answered in
+ *	it has one time, so that the clock is read once
+ * peer_taken - a request has been taken off the ring; its time
+ * peer_answered - it is answered, GOOD or not; TAKEN is peer_taken()'s
+ */
+void peer_part(struct peer *p);
+uint64_t peer_taken(struct peer *p);
+void peer_answered(struct peer *p, uint64_t taken, bool good);
 
 /* Make a peer without a ring in P. */
 void peer_init(struct peer *p, const struct peer_cfg *cfg);

@@ -23,7 +23,7 @@
 
 #include <stdint.h>
 
-#define PROTO_VERSION  6
+#define PROTO_VERSION  7
 #define PROTO_FD       3
 #define PROTO_FDS_MAX  3
 #define PROTO_TEXT_MAX 200
@@ -177,11 +177,21 @@ struct proto_blk {
 	char id[PROTO_ID_MAX];	    /* control's: which storage it is */
 };
 
-/* Counters since the controller was opened; all monotonic. */
+/*
+ * How long requests took, from when they were taken off the ring to their
+ * answer: step I counts those of less than 2^I microseconds that no earlier
+ * step has, the last all others, too.
+ */
+#define PROTO_LATENCY_STEPS 24
+
+/* Counters since the controller was opened; all monotonic but the last two. */
 struct proto_stats {
 	uint64_t requests, responses, guest_errors;
+	uint64_t errors; /* responses that are not "done, and well" */
 	uint64_t read_ops, read_bytes, write_ops, write_bytes;
 	uint64_t wakeups, notifies, copies;
+	uint64_t latency_ns; /* of all responses together */
+	uint64_t latency[PROTO_LATENCY_STEPS];
 	uint32_t inflight, luns;
 };
 
