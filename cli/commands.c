@@ -111,6 +111,20 @@ static const struct cli_option status_options[] = {
 	{0},
 };
 
+static const struct cli_option top_options[] = {
+	[TOP_DELAY] = {"delay", 'd', "SECONDS", "between two looks (2)"},
+	[TOP_COUNT] = {"count", 'n', "N", "so many times, then end"},
+	[TOP_JSON] = {"json", 'j', NULL,
+		      "print JSON, a line each time, for programs"},
+	{0},
+};
+
+static const struct cli_option metrics_options[] = {
+	[METRICS_HTTP] = {"http", 0, NULL,
+			  "answer the HTTP request on standard input"},
+	{0},
+};
+
 static const struct cli_option conform_options[] = {
 	[CONFORM_JSON] = {"json", 'j', NULL, "print JSON, for programs"},
 	[CONFORM_LIST] = {"list", 'l', NULL,
@@ -372,6 +386,29 @@ const struct command commands[] = {
 		.args_max = 0,
 		.option = status_options,
 		.run = status_show,
+	},
+	{
+		.name = "top",
+		.args = "",
+		.summary = "show what goes on at the guests' devices",
+		.details = "Requests, bytes and errors a second; how long half "
+			   "of the requests, and 99 of\n"
+			   "100, took at most in xenpvd's worker. Until ^C.\n",
+		.args_min = 0,
+		.args_max = 0,
+		.option = top_options,
+		.run = top_show,
+	},
+	{
+		.name = "metrics",
+		.args = "",
+		.summary = "print all counters as OpenMetrics",
+		.details = "For Prometheus: xenpv-metrics.socket has systemd "
+			   "run it for each request.\n",
+		.args_min = 0,
+		.args_max = 0,
+		.option = metrics_options,
+		.run = metrics_show,
 	},
 	{
 		.name = "vtl",

@@ -116,6 +116,8 @@ int scsi_devices(const struct command *command, const struct cli_args *args);
 int scsi_list(const struct command *command, const struct cli_args *args);
 int guest_command(const struct command *command, const struct cli_args *args);
 int status_show(const struct command *command, const struct cli_args *args);
+int metrics_show(const struct command *command, const struct cli_args *args);
+int top_show(const struct command *command, const struct cli_args *args);
 int vtl_run(const struct command *command, const struct cli_args *args);
 int upgrade_run(const struct command *command, const struct cli_args *args);
 int conform_command_run(const struct command *command,
@@ -173,6 +175,14 @@ enum {
 };
 enum {
 	STATUS_JSON
+};
+enum {
+	TOP_DELAY,
+	TOP_COUNT,
+	TOP_JSON
+};
+enum {
+	METRICS_HTTP
 };
 enum {
 	CONFORM_JSON,

@@ -7,6 +7,7 @@
 
 #include "cli/commands.h"
 #include "cli/daemon.h"
+#include "cli/status.h"
 #include "cli/table.h"
 #include "cli/text.h"
 #include "control/toolstack.h"
@@ -35,20 +36,24 @@ static void add_bytes(struct table *table, const json_t *value)
 	table_add(table, json_is_integer(value) ? text : NULL);
 }
 
-/* A disk by its name in the guest, all else by kind and number. */
-static void add_name(struct table *table, const json_t *device)
+json_int_t status_member(const json_t *object, const char *name)
+{
+	return json_integer_value(json_object_get(object, name));
+}
+
+void status_device_name(const json_t *device, char *out, size_t size)
 {
 	const char *name = json_string_value(json_object_get(device, "vdev"));
 	const char *type = json_string_value(json_object_get(device, "type"));
-	char text[48];
 
-	snprintf(text, sizeof(text), "%s/%" JSON_INTEGER_FORMAT,
-		 type ? type : "?",
-		 json_integer_value(json_object_get(device, "id")));
-	table_add(table, name && *name ? name : text);
+	if (name && *name)
+		snprintf(out, size, "%s", name);
+	else
+		snprintf(out, size, "%s/%" JSON_INTEGER_FORMAT,
+			 type ? type : "?", status_member(device, "id"));
 }
 
-static const char *state_of(const json_t *device, uint32_t state)
+const char *status_device_state(const json_t *device)
 {
 	if (json_is_true(json_object_get(device, "broken")))
 		return "broken by the guest";
@@ -56,16 +61,16 @@ static const char *state_of(const json_t *device, uint32_t state)
 		return "quarantined";
 	if (json_is_true(json_object_get(device, "down")))
 		return "waiting for a worker";
-	return ts_state_name(state);
+	return ts_state_name((uint32_t)status_member(device, "state"));
 }
 
 static void add_device(struct table *table, const json_t *guest,
 		       const json_t *device)
 {
 	const json_t *stats = json_object_get(device, "stats");
-	const json_t *state = json_object_get(device, "state");
 	const json_t *list = json_object_get(device, "luns");
 	const json_t *boxed = json_object_get(guest, "sandbox");
+	char name[48];
 	json_t *luns = list ? json_integer((json_int_t)json_array_size(list))
 			    : json_null();
 
@@ -77,14 +82,15 @@ static void add_device(struct table *table, const json_t *guest,
 				  : NULL);
 	add_bytes(table, json_object_get(guest, "memory"));
 	table_add(table, !boxed ? NULL : json_is_true(boxed) ? "yes" : "no");
-	add_name(table, device);
+	status_device_name(device, name, sizeof(name));
+	table_add(table, name);
 	add_number(table, luns);
 	add_number(table, json_object_get(stats, "requests"));
 	add_bytes(table, json_object_get(stats, "read_bytes"));
 	add_bytes(table, json_object_get(stats, "write_bytes"));
 	add_number(table, json_object_get(stats, "inflight"));
 	add_number(table, json_object_get(guest, "restarts"));
-	table_add(table, state_of(device, (uint32_t)json_integer_value(state)));
+	table_add(table, status_device_state(device));
 	json_decref(luns);
 }
 
