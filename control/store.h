@@ -360,6 +360,16 @@ int store_txn(struct store *st, const struct store_op *op, size_t n,
 int store_sync_read(struct store *st, store_tx tx, const char *path,
 		    char **value, size_t *len) XPV_MUST_CHECK;
 
+/*
+ * store_sync_read_many - several nodes, for one wait
+ * @value: N of them: malloc'ed, NULL where there is no such node; all are NULL
+ *         after an error. store_free_many() them.
+ */
+int store_sync_read_many(struct store *st, store_tx tx, const char *const *path,
+			 char **value, size_t n) XPV_MUST_CHECK;
+
+void store_free_many(char **value, size_t n);
+
 /* @names: NULL-terminated array in one block: one free() for everything.
  * @n may be NULL. Large directories are read in parts. */
 int store_sync_ls(struct store *st, store_tx tx, const char *path,
@@ -407,6 +417,12 @@ void store_sync_abort(struct store *st, store_tx tx);
 int store_sync_snapshot(struct store *st, store_tx tx, const char *path,
 			const struct store_limits *limits,
 			struct store_tree **out) XPV_MUST_CHECK;
+
+/* store_sync_snapshots - the same of N subtrees, at one moment, in a transaction
+ * of its own; all OUT are NULL after an error. */
+int store_sync_snapshots(struct store *st, const char *const *path, size_t n,
+			 const struct store_limits *limits,
+			 struct store_tree **out) XPV_MUST_CHECK;
 
 /* store_sync_txn - store_txn(); @failed (may be NULL) as in its result. */
 int store_sync_txn(struct store *st, const struct store_op *op, size_t n,

@@ -197,6 +197,54 @@ int store_sync_read(struct store *st, store_tx tx, const char *path,
 	return 0;
 }
 
+void store_free_many(char **value, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		free(value[i]);
+		value[i] = NULL;
+	}
+}
+
+/* Wait for the answers of the first `sent` of `n` requests, of which the next one
+ * was refused with `rc`. The first error counts; -ENOENT is an answer. */
+static int finish_reads(struct store *st, struct call *call, char **value,
+			size_t n, size_t sent, int rc)
+{
+	for (size_t i = 0; i < sent; i++) {
+		int err = finish(st, 0, &call[i]);
+
+		value[i] = call[i].value;
+		if (!rc && err != -ENOENT)
+			rc = err;
+	}
+	if (rc)
+		store_free_many(value, n);
+	return rc;
+}
+
+int store_sync_read_many(struct store *st, store_tx tx, const char *const *path,
+			 char **value, size_t n)
+{
+	struct call *call;
+	int rc = may_wait(st);
+	size_t sent = 0;
+
+	memset(value, 0, n * sizeof(*value));
+	if (rc || !n)
+		return rc;
+	call = calloc(n, sizeof(*call));
+	if (!call)
+		return -ENOMEM;
+	while (sent < n && !rc) {
+		call[sent].want = true;
+		rc = store_read(st, tx, path[sent], call_done, &call[sent]);
+		sent += !rc;
+	}
+	rc = finish_reads(st, call, value, n, sent, rc);
+	free(call);
+	return rc;
+}
+
 /* An array of pointers and what they point to, in one block. */
 static int split_names(const char *list, size_t len, char ***names, size_t *n)
 {
@@ -358,36 +406,54 @@ void store_sync_abort(struct store *st, store_tx tx)
 	(void)!sync_end(st, tx, false);
 }
 
-static int sync_snapshot(struct store *st, store_tx tx, const char *path,
-			 const struct store_limits *limits,
-			 struct store_tree **out)
+static void free_trees(struct store_tree **tree, size_t n)
 {
-	struct call call = {0};
-	int rc = may_wait(st);
+	for (size_t i = 0; i < n; i++) {
+		tree_free(tree[i]);
+		tree[i] = NULL;
+	}
+}
 
-	if (!rc)
-		rc = store_snapshot(st, tx, path, limits, call_tree, &call);
-	rc = finish(st, rc, &call);
-	if (!rc)
-		*out = call.tree;
+/* All of them at once; after an error no tree is left. */
+static int read_trees(struct store *st, store_tx tx, const char *const *path,
+		      size_t n, const struct store_limits *limits,
+		      struct store_tree **out)
+{
+	struct call *call = calloc(n, sizeof(*call));
+	int rc = call ? may_wait(st) : -ENOMEM;
+	size_t sent = 0;
+
+	while (sent < n && !rc) {
+		rc = store_snapshot(st, tx, path[sent], limits, call_tree,
+				    &call[sent]);
+		sent += !rc;
+	}
+	for (size_t i = 0; i < sent; i++) {
+		int err = finish(st, 0, &call[i]);
+
+		out[i] = call[i].tree;
+		if (!rc)
+			rc = err;
+	}
+	if (rc)
+		free_trees(out, sent);
+	free(call);
 	return rc;
 }
 
-int store_sync_snapshot(struct store *st, store_tx tx, const char *path,
-			const struct store_limits *limits,
-			struct store_tree **out)
+int store_sync_snapshots(struct store *st, const char *const *path, size_t n,
+			 const struct store_limits *limits,
+			 struct store_tree **out)
 {
-	struct store_tree *tree = NULL;
-	uint32_t tries;
+	store_tx tx;
 	int rc;
 
-	if (tx)
-		return sync_snapshot(st, tx, path, limits, out);
-	for (tries = 0; tries < STORE_TXN_TRIES; tries++) {
+	memset(out, 0, n * sizeof(struct store_tree *));
+	for (uint32_t tries = 0; tries < STORE_TXN_TRIES; tries++) {
 		rc = store_sync_begin(st, &tx);
 		if (rc)
 			return rc;
-		rc = sync_snapshot(st, tx, path, limits, &tree);
+		rc = read_trees(st, tx, path, n, limits, out);
 		/* After -ECANCELED there is no store any more. */
 		if (rc && rc != -ECANCELED)
 			store_sync_abort(st, tx);
@@ -397,15 +463,27 @@ int store_sync_snapshot(struct store *st, store_tx tx, const char *path,
 			continue;
 		/* Nothing was changed: the commit only proves one moment. */
 		rc = store_sync_commit(st, tx);
-		if (!rc) {
-			*out = tree;
+		if (!rc)
 			return 0;
-		}
-		tree_free(tree);
+		free_trees(out, n);
 		if (rc != -EAGAIN)
 			return rc;
 	}
 	return -EAGAIN;
+}
+
+int store_sync_snapshot(struct store *st, store_tx tx, const char *path,
+			const struct store_limits *limits,
+			struct store_tree **out)
+{
+	struct store_tree *tree = NULL;
+	int rc;
+
+	rc = tx ? read_trees(st, tx, &path, 1, limits, &tree)
+		: store_sync_snapshots(st, &path, 1, limits, &tree);
+	if (!rc)
+		*out = tree;
+	return rc;
 }
 
 int store_sync_txn(struct store *st, const struct store_op *op, size_t n,

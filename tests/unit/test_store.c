@@ -437,6 +437,72 @@ static void watches_fire(void **state)
 	server_end(&s);
 }
 
+/* Several nodes, and several subtrees, for one wait. */
+static int several(struct store *st)
+{
+	static const char *const path[] = {"/b/state", "/none", "/b"};
+	struct store_tree *t[3];
+	char *v[3];
+	int rc;
+
+	rc = store_sync_read_many(st, 0, path, v, 3);
+	if (rc) {
+		assert_true(!v[0] && !v[1] && !v[2]);
+		return rc;
+	}
+	assert_string_equal(v[0], "4");
+	assert_null(v[1]);
+	assert_string_equal(v[2], "");
+	store_free_many(v, 3);
+	assert_null(v[0]);
+	rc = store_sync_snapshots(st, path, 3, NULL, t);
+	if (rc) {
+		assert_true(!t[0] && !t[1] && !t[2]);
+		return rc;
+	}
+	assert_true(tree_is(t[0], "", "4"));
+	assert_int_equal(t[1]->n, 0);
+	assert_true(tree_is(t[2], "vscsi-devs/dev-1/state", "1"));
+	for (int i = 0; i < 3; i++)
+		tree_free(t[i]);
+	return 0;
+}
+
+static void several_at_once(void **state)
+{
+	struct server s = {.conflicts = 2, .fragment = 5};
+	struct store_tree *t[2];
+	char *v[2] = {NULL, NULL};
+	struct store *st;
+
+	(void)state;
+	a_device(&s);
+	put(&s, "/b/hidden", "x");
+	s.refuse = "/b/hidden";
+	st = client(&s, NULL, NULL);
+	assert_int_equal(several(st), 0);
+	/* One that is refused: all are. */
+	assert_int_equal(store_sync_read_many(
+				 st, 0,
+				 (const char *const[]){"/b/state", s.refuse}, v,
+				 2),
+			 -EACCES);
+	assert_true(!v[0] && !v[1]);
+	assert_int_equal(store_sync_read_many(st, 0,
+					      (const char *const[]){"/b", "//"},
+					      v, 2),
+			 -EINVAL);
+	assert_true(!v[0] && !v[1]);
+	assert_int_equal(store_sync_read_many(st, 0, NULL, v, 0), 0);
+	assert_int_equal(store_sync_snapshots(st,
+					      (const char *const[]){"/b", "//"},
+					      2, NULL, t),
+			 -EINVAL);
+	assert_true(!t[0] && !t[1]);
+	store_close(st);
+	server_end(&s);
+}
+
 /* The whole use of a store, whatever happens to the connection. */
 static int everything(struct store *st)
 {
@@ -451,7 +517,9 @@ static int everything(struct store *st)
 	if (rc)
 		return rc;
 	tree_free(t);
-	rc = store_sync_txn(st, create, 9, NULL);
+	rc = several(st);
+	if (!rc)
+		rc = store_sync_txn(st, create, 9, NULL);
 	if (!rc)
 		rc = store_sync_ls(st, 0, "/b", &names, NULL);
 	if (rc)
@@ -701,6 +769,7 @@ int main(void)
 		cmocka_unit_test(a_transaction_is_all_or_nothing),
 		cmocka_unit_test(a_commit_tells_of_a_change),
 		cmocka_unit_test(watches_fire),
+		cmocka_unit_test(several_at_once),
 		cmocka_unit_test(a_fault_at_every_request),
 		cmocka_unit_test(many_requests_are_pipelined),
 		cmocka_unit_test(a_device_gets_one_request_at_a_time),
