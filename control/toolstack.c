@@ -63,23 +63,22 @@ void ts_close(struct toolstack *ts)
 
 bool ts_guest_load(struct toolstack *ts, uint32_t domid, struct ts_guest *guest)
 {
-	char path[PATH_LEN];
-	char *value = NULL;
-	int rc;
+	char home[PATH_LEN], name[PATH_LEN];
+	const char *const paths[] = {home, name};
+	char *value[XPV_ARRAY_SIZE(paths)];
+	bool there;
 
 	guest->domid = domid;
 	snprintf(guest->name, sizeof(guest->name), "%" PRIu32, domid);
-	snprintf(path, sizeof(path), "/local/domain/%" PRIu32, domid);
-	rc = store_sync_read(ts->st, 0, path, &value, NULL);
-	free(value);
-	if (rc)
+	snprintf(home, sizeof(home), "/local/domain/%" PRIu32, domid);
+	snprintf(name, sizeof(name), "/local/domain/%" PRIu32 "/name", domid);
+	if (store_sync_read_many(ts->st, 0, paths, value, 2))
 		return false;
-	snprintf(path, sizeof(path), "/local/domain/%" PRIu32 "/name", domid);
-	value = NULL;
-	if (!store_sync_read(ts->st, 0, path, &value, NULL) && *value)
-		snprintf(guest->name, sizeof(guest->name), "%.255s", value);
-	free(value);
-	return true;
+	there = value[0] != NULL;
+	if (value[1] && *value[1])
+		snprintf(guest->name, sizeof(guest->name), "%.255s", value[1]);
+	store_free_many(value, 2);
+	return there;
 }
 
 static bool parse_domid(const char *text, uint32_t *domid)
@@ -96,41 +95,67 @@ static bool parse_domid(const char *text, uint32_t *domid)
 	return n < 0x7ff0; /* DOMID_FIRST_RESERVED */
 }
 
+/* What all of NAMES, which are domains' numbers, are called: malloc'ed; NULL after
+ * an error, which goes to *RC. */
+static char **guest_names(struct toolstack *ts, char **names, size_t n, int *rc)
+{
+	char **value = calloc(n + 1, sizeof(*value));
+	const char **path = calloc(n + 1, sizeof(*path));
+	char(*text)[PATH_LEN] = calloc(n + 1, sizeof(*text));
+
+	*rc = value && path && text ? 0 : -ENOMEM;
+	for (size_t i = 0; i < n && !*rc; i++) {
+		snprintf(text[i], sizeof(text[i]), "/local/domain/%.20s/name",
+			 names[i]);
+		path[i] = text[i];
+	}
+	if (!*rc)
+		*rc = store_sync_read_many(ts->st, 0, path, value, n);
+	free(text);
+	free(path);
+	if (!*rc)
+		return value;
+	free(value);
+	return NULL;
+}
+
 static int find_by_name(struct toolstack *ts, const char *text,
 			struct ts_guest *guest, char *err, size_t len)
 {
-	struct ts_guest one;
-	char **names = NULL;
+	char **names = NULL, **called = NULL;
 	bool found = false;
 	uint32_t domid;
+	size_t n = 0;
 	int rc;
 
-	rc = store_sync_ls(ts->st, 0, "/local/domain", &names, NULL);
-	if (rc && rc != -ENOENT) {
+	rc = store_sync_ls(ts->st, 0, "/local/domain", &names, &n);
+	if (rc == -ENOENT)
+		rc = 0;
+	if (!rc)
+		called = guest_names(ts, names, n, &rc);
+	if (rc)
 		rc = ts_fail_store(err, len, rc, "list the guests");
-		goto out;
-	}
-	rc = 0;
-	for (char **p = names; p && *p; p++) {
-		if (!parse_domid(*p, &domid) ||
-		    !ts_guest_load(ts, domid, &one) || strcmp(one.name, text))
+	for (size_t i = 0; i < n && !rc; i++) {
+		if (!parse_domid(names[i], &domid) || !called[i] ||
+		    strcmp(called[i], text))
 			continue;
-		if (found) {
+		if (found)
 			rc = ts_fail(
 				err, len, -ENOTUNIQ,
 				"guest '%s' is two domains, %" PRIu32
 				" and %" PRIu32
 				" (is it being migrated?): give the number",
 				text, guest->domid, domid);
-			goto out;
-		}
 		found = true;
-		*guest = one;
+		guest->domid = domid;
 	}
-	if (!found)
+	if (!rc && !found)
 		rc = ts_fail(err, len, -ENOENT, "guest '%s' does not exist: %s",
 			     text, ts_word(ts, SITE_GUESTS));
-out:
+	snprintf(guest->name, sizeof(guest->name), "%.255s", text);
+	if (called)
+		store_free_many(called, n);
+	free(called);
 	free(names);
 	return rc;
 }
@@ -222,21 +247,13 @@ static const struct holder {
 };
 
 static int pdev_free_of(struct toolstack *ts, const struct holder *holder,
-			const struct pdev *pdev, uint32_t but, char *err,
-			size_t len)
+			const struct store_tree *tree, const struct pdev *pdev,
+			uint32_t but, char *err, size_t len)
 {
-	struct store_tree *tree = NULL;
 	struct ts_guest guest;
-	char path[PATH_LEN];
 	const char *vdev;
-	int rc;
 
-	snprintf(path, sizeof(path), "/local/domain/%" PRIu32 "/backend/%s",
-		 ts->self, holder->type);
-	rc = store_sync_snapshot(ts->st, 0, path, &all_limits, &tree);
-	if (rc)
-		return ts_fail_store(err, len, rc, "read the backends");
-	for (size_t i = 0; i < tree->n && !rc; i++) {
+	for (size_t i = 0; i < tree->n; i++) {
 		const struct store_node *node = &tree->node[i];
 
 		if (strcmp(tree_name(node), holder->pdev) ||
@@ -252,15 +269,14 @@ static int pdev_free_of(struct toolstack *ts, const struct holder *holder,
 		    guest.domid == but)
 			continue;
 		vdev = beside(tree, node->path, holder->vdev);
-		rc = ts_fail(
+		return ts_fail(
 			err, len, -EBUSY,
 			"pdev '%s' is vdev %s of guest '%s' already: detach "
 			"it there, or give it to both with the option "
 			"'shared'",
 			pdev->name, vdev ? vdev : "?", guest.name);
 	}
-	tree_free(tree);
-	return rc;
+	return 0;
 }
 
 int ts_pdev_free(struct toolstack *ts, const struct pdev *pdev, char *err,
@@ -272,12 +288,30 @@ int ts_pdev_free(struct toolstack *ts, const struct pdev *pdev, char *err,
 int ts_pdev_free_but(struct toolstack *ts, const struct pdev *pdev,
 		     uint32_t domid, char *err, size_t len)
 {
-	int rc = 0;
+	enum {
+		N = XPV_ARRAY_SIZE(holders)
+	};
+	char path[N][PATH_LEN];
+	const char *paths[N];
+	struct store_tree *tree[N];
+	int rc;
 
 	if (pdev->kind == PDEV_NULL || pdev->kind == PDEV_EMPTY)
 		return 0; /* nothing in it that two could fight for */
-	for (size_t i = 0; i < XPV_ARRAY_SIZE(holders) && !rc; i++)
-		rc = pdev_free_of(ts, &holders[i], pdev, domid, err, len);
+	for (size_t i = 0; i < N; i++) {
+		snprintf(path[i], PATH_LEN,
+			 "/local/domain/%" PRIu32 "/backend/%s", ts->self,
+			 holders[i].type);
+		paths[i] = path[i];
+	}
+	rc = store_sync_snapshots(ts->st, paths, N, &all_limits, tree);
+	if (rc)
+		return ts_fail_store(err, len, rc, "read the backends");
+	for (size_t i = 0; i < N && !rc; i++)
+		rc = pdev_free_of(ts, &holders[i], tree[i], pdev, domid, err,
+				  len);
+	for (size_t i = 0; i < N; i++)
+		tree_free(tree[i]);
 	return rc;
 }
 

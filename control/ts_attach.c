@@ -192,17 +192,10 @@ static int attach_txn(struct place *p, store_tx tx)
 {
 	struct store *st = p->ts->st;
 	struct store_tree *back = NULL;
-	char path[PATH_LEN];
 	bool create;
 	int rc;
 
-	rc = ts_path_exists(p->ts, tx, p->home)
-		     ? 0
-		     : ts_fail(p->err, p->len, -ESRCH,
-			       "guest '%s' has gone: %s", p->req->guest->name,
-			       ts_word(p->ts, SITE_GUESTS));
-	if (!rc)
-		rc = place_check_front(p, tx);
+	rc = place_check_new(p, tx);
 	if (!rc)
 		rc = store_sync_snapshot(st, tx, p->back, NULL, &back);
 	if (rc)
@@ -210,15 +203,8 @@ static int attach_txn(struct place *p, store_tx tx)
 
 	create = !back->n;
 	p->dev = free_dev(back, 0);
-	if (create) {
-		snprintf(path, sizeof(path),
-			 "/local/domain/%" PRIu32 "/backend/%s", p->ts->self,
-			 p->type);
-		p->type_existed = ts_path_exists(p->ts, tx, path);
+	if (create)
 		rc = write_controller(p, tx);
-	} else {
-		p->type_existed = true;
-	}
 	if (!rc)
 		rc = add_lun(p, tx, back, create);
 	if (!rc)
@@ -280,22 +266,49 @@ int place_fail_closed(struct place *p)
 		ts_word(p->ts, SITE_GUEST_LOG));
 }
 
+/* What is looked at while we wait. */
+enum {
+	SEEN_HOME,
+	SEEN_ERROR,
+	SEEN_DEV,
+	SEEN_FRONT_DEV,
+	SEEN_STATE,
+	SEEN_N
+};
+
+/* For one wait, and not at one moment: the controller's state comes last, so that
+ * it is at least as new as its LUN's. */
+static int look(struct place *p, char **value)
+{
+	char path[SEEN_N][PATH_LEN];
+	const char *paths[SEEN_N];
+
+	for (int i = 0; i < SEEN_N; i++)
+		paths[i] = path[i];
+	snprintf(path[SEEN_HOME], PATH_LEN, "%s", p->home);
+	ts_dev_path(path[SEEN_ERROR], p->back, p->dev, "error");
+	ts_dev_path(path[SEEN_DEV], p->back, p->dev, "state");
+	ts_dev_path(path[SEEN_FRONT_DEV], p->front, p->dev, "state");
+	snprintf(path[SEEN_STATE], PATH_LEN, "%s/state", p->back);
+	return store_sync_read_many(p->ts->st, 0, paths, value, SEEN_N);
+}
+
 static int attached(struct store *st, void *ctx)
 {
 	struct place *p = ctx;
-	struct store_tree *back = NULL;
+	char *value[SEEN_N];
 	uint32_t state, dev_state;
-	char path[PATH_LEN];
 	const char *error;
 	int rc;
 
-	rc = store_sync_snapshot(st, 0, p->back, NULL, &back);
+	(void)st;
+	rc = look(p, value);
 	if (rc)
-		return rc == -EAGAIN ? 0 : rc;
-	state = ts_tree_state(back, "state");
-	error = tree_get(back, ts_dev_path(path, "", p->dev, "error"));
-	dev_state = ts_tree_state(back, ts_dev_path(path, "", p->dev, "state"));
-	if (!ts_path_exists(p->ts, 0, p->home))
+		return rc;
+	state = ts_state_of(value[SEEN_STATE]);
+	dev_state = ts_state_of(value[SEEN_DEV]);
+	error = value[SEEN_ERROR];
+	if (!value[SEEN_HOME])
 		rc = ts_fail(
 			p->err, p->len, -ESRCH,
 			"guest '%s' has gone while it was given vdev %s: %s",
@@ -323,15 +336,14 @@ static int attached(struct store *st, void *ctx)
 		rc = maybe_missed(p);
 	else if (dev_state != ST_CONNECTED)
 		rc = 0;
-	else if (ts_read_state(p->ts, ts_dev_path(path, p->front, p->dev,
-						  "state")) == ST_CLOSED)
+	else if (ts_state_of(value[SEEN_FRONT_DEV]) == ST_CLOSED)
 		rc = ts_fail(p->err, p->len, -EIO,
 			     "guest '%s' does not accept vdev %s: %s",
 			     p->req->guest->name, p->vdev,
 			     ts_word(p->ts, SITE_GUEST_LOG));
 	else
 		rc = 1;
-	tree_free(back);
+	store_free_many(value, SEEN_N);
 	return rc;
 }
 

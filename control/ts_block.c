@@ -92,14 +92,9 @@ static int attach_txn(struct place *p, store_tx tx)
 {
 	struct store_tree *back = NULL;
 	const char *name = p->req->guest->name, *params;
-	char path[PATH_LEN];
 	int rc;
 
-	if (!ts_path_exists(p->ts, tx, p->home))
-		return ts_fail(p->err, p->len, -ESRCH,
-			       "guest '%s' has gone: %s", name,
-			       ts_word(p->ts, SITE_GUESTS));
-	rc = place_check_front(p, tx);
+	rc = place_check_new(p, tx);
 	if (!rc)
 		rc = store_sync_snapshot(p->ts->st, tx, p->back, NULL, &back);
 	if (rc)
@@ -112,30 +107,26 @@ static int attach_txn(struct place *p, store_tx tx)
 			     p->vdev, name, params ? params : "?", name,
 			     p->vdev);
 	tree_free(back);
-	if (rc)
-		return rc;
-	snprintf(path, sizeof(path), "/local/domain/%" PRIu32 "/backend/%s",
-		 p->ts->self, p->type);
-	p->type_existed = ts_path_exists(p->ts, tx, path);
-	return write_disk(p, tx);
+	return rc ? rc : write_disk(p, tx);
 }
 
 static int attached(struct store *st, void *ctx)
 {
 	struct place *p = ctx;
-	struct store_tree *back = NULL;
-	char path[PATH_LEN];
-	const char *error;
+	char error[PATH_LEN], front[PATH_LEN], back[PATH_LEN];
+	const char *const paths[] = {p->home, error, front, back};
+	char *value[XPV_ARRAY_SIZE(paths)];
 	uint32_t state;
 	int rc;
 
-	rc = store_sync_snapshot(st, 0, p->back, NULL, &back);
+	snprintf(error, sizeof(error), "%s/error", p->back);
+	snprintf(front, sizeof(front), "%s/state", p->front);
+	snprintf(back, sizeof(back), "%s/state", p->back);
+	rc = store_sync_read_many(st, 0, paths, value, XPV_ARRAY_SIZE(paths));
 	if (rc)
-		return rc == -EAGAIN ? 0 : rc;
-	state = ts_tree_state(back, "state");
-	error = tree_get(back, "error");
-	snprintf(path, sizeof(path), "%s/state", p->front);
-	if (!ts_path_exists(p->ts, 0, p->home))
+		return rc;
+	state = ts_state_of(value[3]);
+	if (!value[0])
 		rc = ts_fail(
 			p->err, p->len, -ESRCH,
 			"guest '%s' has gone while it was given vdev %s: %s",
@@ -147,17 +138,17 @@ static int attached(struct store *st, void *ctx)
 			"vdev %s of guest '%s' was removed by somebody else "
 			"while it was attached: see 'xenpv block-list %s'",
 			p->vdev, p->req->guest->name, p->req->guest->name);
-	else if (error)
+	else if (value[1])
 		rc = ts_fail(
 			p->err, p->len, -EIO,
 			"xenpvd cannot give '%.300s' to guest '%s': %.400s",
-			p->req->pdev->name, p->req->guest->name, error);
+			p->req->pdev->name, p->req->guest->name, value[1]);
 	else if (state == ST_CLOSING || state == ST_CLOSED)
 		rc = place_fail_closed(p);
 	else
 		rc = state == ST_CONNECTED &&
-		     ts_read_state(p->ts, path) == ST_CONNECTED;
-	tree_free(back);
+		     ts_state_of(value[2]) == ST_CONNECTED;
+	store_free_many(value, XPV_ARRAY_SIZE(paths));
 	return rc;
 }
 

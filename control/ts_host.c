@@ -36,11 +36,7 @@ static int attach_txn(struct place *p, store_tx tx)
 	const char *name = p->req->guest->name;
 	int rc;
 
-	if (!ts_path_exists(p->ts, tx, p->home))
-		return ts_fail(p->err, p->len, -ESRCH,
-			       "guest '%s' has gone: %s", name,
-			       ts_word(p->ts, SITE_GUESTS));
-	rc = place_check_front(p, tx);
+	rc = place_check_new(p, tx);
 	if (rc)
 		return rc;
 	if (ts_path_exists(p->ts, tx, p->back))

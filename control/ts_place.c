@@ -69,15 +69,21 @@ uint32_t ts_tree_state(const struct store_tree *tree, const char *path)
 	return tree_u32(tree, path, &state) ? 0 : state;
 }
 
+uint32_t ts_state_of(const char *value)
+{
+	if (!value || value[0] < '0' || value[0] > '9' || value[1])
+		return 0;
+	return (uint32_t)(value[0] - '0');
+}
+
 uint32_t ts_read_state(struct toolstack *ts, const char *path)
 {
 	char *value = NULL;
-	uint32_t state = 0;
-	size_t len;
+	uint32_t state;
 
-	if (!store_sync_read(ts->st, 0, path, &value, &len) && len == 1 &&
-	    value[0] >= '0' && value[0] <= '9')
-		state = (uint32_t)(value[0] - '0');
+	state = store_sync_read(ts->st, 0, path, &value, NULL)
+			? 0
+			: ts_state_of(value);
 	free(value);
 	return state;
 }
@@ -383,10 +389,31 @@ int place_ask(struct place *p, const struct place_ask *ask, char **why)
  * Is the frontend's directory another backend's? A guest may have spoiled its
  * own node: then too somebody has to look before anything is written over it.
  */
-int place_check_front(struct place *p, store_tx tx)
+static int judge_front(struct place *p, const char *owner)
 {
 	const char *hint = "remove it the way it was given";
-	char path[PATH_LEN], other[PATH_LEN];
+	char other[PATH_LEN];
+
+	if (!owner || !strcmp(owner, p->back))
+		return 0;
+	snprintf(other, sizeof(other),
+		 "/local/domain/%" PRIu32 "/backend/%s/%" PRIu32 "/%" PRIu32,
+		 p->ts->self, p->other, p->req->guest->domid, p->id);
+	if (p->req->pdev)
+		hint = p->req->disk ? "choose another vdev"
+				    : "choose another H in the vdev's H:C:T:L";
+	return ts_fail(p->err, p->len, -EXDEV,
+		       "%s of guest '%s' is served by %s (%.200s): %s", p->what,
+		       p->req->guest->name,
+		       strcmp(owner, other) ? "another backend"
+		       : p->kernel	    ? "xenpvd"
+					    : "the kernel's backend",
+		       owner, hint);
+}
+
+int place_check_front(struct place *p, store_tx tx)
+{
+	char path[PATH_LEN];
 	char *owner = NULL;
 	int rc;
 
@@ -394,23 +421,32 @@ int place_check_front(struct place *p, store_tx tx)
 	rc = store_sync_read(p->ts->st, tx, path, &owner, NULL);
 	if (rc == -ENOENT)
 		return 0;
+	if (!rc)
+		rc = judge_front(p, owner);
+	free(owner);
+	return rc;
+}
+
+int place_check_new(struct place *p, store_tx tx)
+{
+	char owner[PATH_LEN], type[PATH_LEN];
+	const char *const paths[] = {p->home, owner, type};
+	char *value[XPV_ARRAY_SIZE(paths)];
+	int rc;
+
+	snprintf(owner, sizeof(owner), "%s/backend", p->front);
+	snprintf(type, sizeof(type), "/local/domain/%" PRIu32 "/backend/%s",
+		 p->ts->self, p->type);
+	rc = store_sync_read_many(p->ts->st, tx, paths, value,
+				  XPV_ARRAY_SIZE(paths));
 	if (rc)
 		return rc;
-	snprintf(other, sizeof(other),
-		 "/local/domain/%" PRIu32 "/backend/%s/%" PRIu32 "/%" PRIu32,
-		 p->ts->self, p->other, p->req->guest->domid, p->id);
-	if (p->req->pdev)
-		hint = p->req->disk ? "choose another vdev"
-				    : "choose another H in the vdev's H:C:T:L";
-	if (strcmp(owner, p->back))
-		rc = ts_fail(p->err, p->len, -EXDEV,
-			     "%s of guest '%s' is served by %s (%.200s): %s",
-			     p->what, p->req->guest->name,
-			     strcmp(owner, other) ? "another backend"
-			     : p->kernel	  ? "xenpvd"
-						  : "the kernel's backend",
-			     owner, hint);
-	free(owner);
+	p->type_existed = value[2] != NULL;
+	rc = value[0] ? judge_front(p, value[1])
+		      : ts_fail(p->err, p->len, -ESRCH,
+				"guest '%s' has gone: %s", p->req->guest->name,
+				ts_word(p->ts, SITE_GUESTS));
+	store_free_many(value, XPV_ARRAY_SIZE(paths));
 	return rc;
 }
 

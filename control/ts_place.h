@@ -86,6 +86,7 @@ const char *ts_word(const struct toolstack *ts, enum site_word word);
 /* A XenbusState; 0, which is none, for what is missing or not a number. */
 uint32_t ts_tree_state(const struct store_tree *tree, const char *path);
 uint32_t ts_read_state(struct toolstack *ts, const char *path);
+uint32_t ts_state_of(const char *value); /* NULL: none */
 
 bool ts_path_exists(struct toolstack *ts, store_tx tx, const char *path);
 
@@ -177,6 +178,13 @@ int place_await_attached(struct place *p, const char *what, store_pred_fn *pred,
 
 /* place_check_front - is the frontend's directory free, or ours? -EXDEV. */
 int place_check_front(struct place *p, store_tx tx) XPV_MUST_CHECK;
+
+/*
+ * place_check_new - what every attach looks at first, for one wait
+ *
+ * The same, -ESRCH when the guest is not there, and p->type_existed.
+ */
+int place_check_new(struct place *p, store_tx tx) XPV_MUST_CHECK;
 
 /* place_find_lun - the LUN at our vdev, its number in *DEV; NULL: none. */
 const struct store_node *place_find_lun(const struct place *p,
