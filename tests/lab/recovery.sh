@@ -3,39 +3,13 @@
 #
 # Workers and xenpvd are killed, stopped and replaced under verified load of stock guests, each with a
 # PVSCSI and a block disk, and the guests notice nothing. From the environment: KILLS for each guest
-# (ten), GUEST_TYPES (pv).
+# (ten), GUEST_TYPES (pv), QDISK (no): whether the same is done to QEMU's backend, to compare.
 # shellcheck source=tests/lab/tap.sh
 . "$SCENARIO_DIR/tap.sh"
+# shellcheck source=tests/lab/load.sh
+. "$SCENARIO_DIR/load.sh"
 
 : "${KILLS:=10}" "${GUEST_TYPES:=pv}"
-
-# load GUEST DISK NAME SECONDS: fio with verification in the background of the guest, of blocks of all sizes,
-# with flushes; and beside it discards, and writes where they were. The guest has one processor: what else runs
-# there comes first.
-load() {
-	guest_run "$1" 60 "cd /tmp; rm -f $3*.rc
-		run() {
-			nice -n 19 fio --name=\$1 --filename=/dev/$2 --ioengine=libaio --direct=1 --time_based --runtime=$4 \
-				--output-format=json --output=\$1.json \"\${@:2}\" >\$1.log 2>&1
-			echo \$? >\$1.rc
-		}
-		run $3 --rw=randrw --bsrange=4k-1m --iodepth=8 --size=48m --fdatasync=32 \
-			--verify=crc32c --verify_fatal=1 --verify_backlog=64 </dev/null >/dev/null 2>&1 &
-		run $3-trim --rw=randtrimwrite --bs=64k --offset=64m --size=32m --rate_iops=40 \
-			</dev/null >/dev/null 2>&1 &"
-}
-
-# load_ends GUEST NAME: waits for it, and is its status.
-load_ends() {
-	guest_run "$1" 240 "cd /tmp; for i in \$(seq 2000); do [ -s $2.rc ] && break; sleep 0.1; done
-		cat $2.log; exit \$(cat $2.rc)"
-}
-
-# slowest GUEST NAME: what its load has seen at worst, in ms.
-slowest() {
-	guest_run "$1" 60 "cat /tmp/$2.json" | sed -n '/^{/,$p' |
-		jq '[.jobs[0] | .read, .write, .trim | .clat_ns.max // 0] | max / 1e6 | round'
-}
 
 # strike N: kills the worker, xenpvd, or both, in turn; or stops xenpvd, which begins again, as systemd
 # does it; or has both replaced.
@@ -51,22 +25,17 @@ strike() {
 	(($1 % 6 < 2)) || daemon_start
 }
 
-# served: both devices are connected, as xenpvd knows it.
-served() {
-	[[ $(xenpv status --json | jq '[.guests[].devices[] | select(.connected and (.down | not))] | length') == 2 ]]
-}
-
 # survives TYPE
 survives() {
-	local g=r$1 nodes seconds=$((KILLS * 3 + 5)) i
+	local g=r$1 nodes i
 	ok "$g: the guest starts" guest_start "$g" type="$1" || bail "no guest"
 	ok "$g: scsi-attach" xenpv scsi-attach "$g" /var/tmp/scsi.img 0:0:0:0
 	ok "$g: block-attach" xenpv block-attach "$g" /var/tmp/blk.img,raw,xvdf,w
 	ok "$g: the guest has both" wait_for 30 guest_run "$g" 60 'test -b /dev/sda && test -b /dev/xvdf'
 	guest_run "$g" 60 'dmesg >/tmp/before'
 	nodes=$(xenstore-ls -f /local/domain/0/backend | grep xenpv-)
-	ok "$g: load on the PVSCSI disk" load "$g" sda scsi $seconds
-	ok "$g: load on the block disk" load "$g" xvdf blk $seconds
+	ok "$g: load on the PVSCSI disk" load "$g" sda scsi
+	ok "$g: load on the block disk" load "$g" xvdf blk
 	for ((i = 0; i < KILLS; i++)); do
 		sleep "2.$((RANDOM % 10))" # a time that has nothing to do with what goes on
 		ok "$g: kill $i" strike "$i"
@@ -81,7 +50,9 @@ survives() {
 	# That the emulation is late is no news.
 	is "$g: the guest's kernel has nothing to say" "$(guest_run "$g" 60 \
 		'dmesg | tail -n +$(($(wc -l </tmp/before) + 1)) | grep -vE "hrtimer: interrupt took|clocksource: "')" ''
-	xenpv status --json | jq -c '.guests[] | {restarts, gap_us, gap_max_us}' | sed 's/^/# /'
+	xenpv status --json | jq -c '.guests[] | {restarts, gap_max_us}' | sed 's/^/# /'
+	say "$g: without service: $(jq -rs 'flatten | map(select(. > 0) / 1000 | round) | sort |
+		"median \(.[length / 2 | floor]) ms, worst \(last) ms, of \(length)"' "$OUT/gaps.$g")"
 	say "$g: the slowest request took $(slowest "$g" scsi) ms on PVSCSI, $(slowest "$g" blk) ms on the block disk"
 	ok "$g: detach" xenpv scsi-detach "$g" 0:0:0:0
 	ok "$g: detach of the other" xenpv block-detach "$g" xvdf
@@ -90,10 +61,33 @@ survives() {
 	pgrep -af xenpv | sed 's/^/# /'
 }
 
+# progress: requests that the guest q has finished on its disk, and those that it waits for.
+progress() {
+	guest_run q 60 'read -r r _ _ _ w _ _ _ waits _ </sys/block/xvdf/stat; echo "$((r + w)) done, $waits wait"'
+}
+
+# compare: the process of QEMU that is a guest's backend is killed. What comes of it is no result of ours.
+compare() {
+	local qemu
+	guest_start q disk=format=raw,backendtype=qdisk,vdev=xvdf,target=/var/tmp/blk.img || return
+	qemu=$(pgrep -f "xen-domid $(guest_id q) ")
+	load q xvdf qdisk
+	sleep 5
+	say "qdisk: $(progress)"
+	kill -KILL "$qemu"
+	for i in 0 10 20 30; do
+		say "qdisk: $i s after SIGKILL of QEMU: $(progress)"
+		sleep 10
+	done
+	say "qdisk: states: $(xenstore-ls -f /local/domain/0/backend/qdisk | grep /state)"
+	xl destroy q
+}
+
 daemon_start || bail "xenpvd starts"
 truncate -s 128M /var/tmp/scsi.img /var/tmp/blk.img
 for type in $GUEST_TYPES; do
 	survives "$type"
 done
+[[ ! ${QDISK-} ]] || compare
 ok "xenpvd ends" daemon_stop
 tap_end

@@ -58,9 +58,10 @@ conform_results() {
 	return 1
 }
 
-# no_workers: whether every worker process has ended.
+# no_workers: whether every worker process has ended. Those whose xenpvd was killed are the children of dom0's
+# init, which takes its time to ask for their status.
 no_workers() {
-	! pgrep -x xenpv-worker >/dev/null
+	! ps -o stat= -C xenpv-worker | grep -qv '^Z'
 }
 
 # guest_node GUEST VDEV CLASS [PREFIX]: the name of a node of the guest's device at H:C:T:L of the
