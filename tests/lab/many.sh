@@ -18,6 +18,14 @@ threads() {
 	find "/proc/$(pgrep -x xenpv-worker | head -n 1)/task" -maxdepth 1 -mindepth 1 | wc -l
 }
 
+# disks N, listed N: as many has the guest; has scsi-list.
+disks() {
+	[[ $(guest_run g 60 'lsscsi | grep -c XENPV') == "$1" ]]
+}
+listed() {
+	[[ $(xenpv scsi-list --json g | jq length) == "$1" ]]
+}
+
 cd /var/tmp || exit 1
 daemon_start || bail "xenpvd starts"
 guest_start g type=pv memory=512 || bail "the guest starts"
@@ -28,12 +36,12 @@ note "1 LUN: $(memory), $(threads) threads"
 first=$(memory)
 failed=0
 for ((i = 1; i < 64; i++)); do
-	xenpv scsi-attach g many$i.img $((i / 16)):0:$((i % 16 / 4)):$((i % 4)) >/dev/null || failed=1
+	xenpv scsi-attach --no-wait g many$i.img $((i / 16)):0:$((i % 16 / 4)):$((i % 4)) >/dev/null || failed=1
 done
 tap_result $failed "63 more, on four controllers with four targets of four LUNs"
 note "64 LUNs on 4 controllers: $(memory), $(threads) threads"
-is "the guest has 64 disks" "$(guest_run g 30 'lsscsi | grep -c XENPV')" 64
-is "scsi-list has 64 lines" "$(xenpv scsi-list --json g | jq length)" 64
+ok "the guest has 64 disks" wait_for 120 disks 64
+ok "scsi-list has 64 lines" listed 64
 ok "each reads and writes" guest_run g 120 'for d in $(lsscsi | awk "/XENPV/ {print \$NF}"); do
 	echo $d >/tmp/x; dd if=/tmp/x of=$d bs=512 count=1 conv=sync oflag=direct 2>/dev/null || exit 1
 	dd if=$d bs=512 count=1 iflag=direct 2>/dev/null | grep -qa "^$d\$" || exit 1; done'
@@ -43,10 +51,10 @@ is "REPORT LUNS tells a target's four" \
 	"$(guest_run g 20 "sg_luns --quiet /dev/$(guest_sg g 2:0:1:0) | wc -l")" 4
 failed=0
 for ((i = 63; i > 0; i--)); do
-	xenpv scsi-detach g $((i / 16)):0:$((i % 16 / 4)):$((i % 4)) >/dev/null || failed=1
+	detach g $((i / 16)):0:$((i % 16 / 4)):$((i % 4)) >/dev/null || failed=1
 done
 tap_result $failed "63 are detached"
-is "the guest has one disk" "$(guest_run g 30 'lsscsi | grep -c XENPV')" 1
+ok "the guest has one disk" disks 1
 note "1 LUN again: $(memory) (at first: $first)"
 
 ok "xenpvd stops with a guest connected" daemon_stop
