@@ -145,7 +145,7 @@ killed() {
 		sleep 0.0$((RANDOM % 10))
 		grep -q "at block $n" g.out && break
 	done
-	ok "writing comes to its end" wait_for 60 grep -q "at block $n" g.out
+	ok "writing comes to its end" wait_for 300 grep -q "at block $n" g.out
 	errors=$(sed -n "s/.*at block $n, \([0-9]*\) errors, 0 lost.*/\1/p" g.out)
 	note "$kills kills, $errors errors"
 	((kills >= 10 && errors == 0))
