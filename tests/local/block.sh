@@ -215,9 +215,18 @@ worker_dies() {
 	is "in a new worker" "$([[ $(ours xenpv-worker) != "$worker" ]]; echo $?)" 0
 }
 
+# settled: nobody has written to xenstore for half a second.
+settled() {
+	local before
+	before=$(tree)
+	sleep 0.5
+	[[ $(tree) == "$before" ]]
+}
+
 daemon_ends() {
 	ok "xenpvd ends" daemon_stop
 	is "the backend is closed" "$(back web 51712 state)" 6
+	ok "and the guest has done what it does then" wait_for 20 settled
 	refused "attach without xenpvd" "not running" xenpv block-attach web null:1M,,xvdz
 	ok "xenpvd starts" daemon_start
 	xenpv block-detach -f web xvda >/dev/null 2>&1
