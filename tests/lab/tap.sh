@@ -61,7 +61,7 @@ conform_results() {
 # no_workers: whether every worker process has ended. Those whose xenpvd was killed are the children of dom0's
 # init, which takes its time to ask for their status.
 no_workers() {
-	! ps -o stat= -C xenpv-worker | grep -qv '^Z'
+	! pgrep -x -r D,R,S,T xenpv-worker >/dev/null
 }
 
 # guest_node GUEST VDEV CLASS [PREFIX]: the name of a node of the guest's device at H:C:T:L of the
