@@ -254,7 +254,7 @@ static void test_crashes(void **state)
 			w->sure = w->was.n;
 		}
 	}
-	print_message("%u crashes\n", (unsigned)w->crashes);
+	print_message("# %u crashes\n", (unsigned)w->crashes);
 	assert_true(w->crashes > CRASHES);
 	free(w);
 	rig_free(r);
