@@ -64,6 +64,17 @@ case_position() {
 	mt bsf 1; fileno; mt bsfm 2; fileno; count
 	mt rewind; mt fsr 1; fileno; mt fsf 1; mt fsr 2; fileno; mt bsr 1; fileno; mt eod; fileno; count
 }
+# Blocks are numbered, filemarks among them.
+case_seek() {
+	mt rewind; blocks 4 4096; blocks 4 4096; mt tell
+	mt seek 2; mt tell; fileno; count; mt seek 6; fileno; mt tell; mt seek 9; mt tell; count
+	mt seek 4711 >/dev/null; echo "$?"; mt rewind
+}
+case_compression() {
+	mt rewind; mt compression 1; blocks 2 4096; mt compression 0; blocks 2 4096
+	mt rewind; count; count; mt rewind
+}
+case_erase() { mt rewind; blocks 2 4096; mt rewind; mt erase; fileno; mt rewind; count; mt rewind; }
 case_filemark() {
 	mt rewind; blocks 10 32768; blocks 5 32768
 	mt rewind; count; count; count; count
@@ -84,7 +95,7 @@ sizes() {
 	for size; do
 		mt rewind
 		dd if=/dev/urandom of=block bs="$size" count=1 2>/dev/null
-		if ! cat block block block | dd of="$ST" bs="$size" iflag=fullblock 2>/dev/null; then
+		if ! cat block block block 2>/dev/null | dd of="$ST" bs="$size" iflag=fullblock 2>/dev/null; then
 			echo "$size refused"
 			continue
 		fi
@@ -170,7 +181,7 @@ if [[ ${5:-} == --one ]]; then
 	"case_$6" 2>&1 | tr '\n' ';' | sed 's/[ ;]*;[ ;]*/; /g;s/[ ;]*$//'
 	exit 0
 fi
-cases=(inquiry status transfer load load_empty position filemark filemark_sense short variable large fixed
+cases=(inquiry status transfer load load_empty position seek compression erase filemark filemark_sense short variable large fixed
 	whole_file restore tar end unload cd)
 (($# > 4)) && cases=("${@:5}")
 for name in "${cases[@]}"; do
