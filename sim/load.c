@@ -715,6 +715,13 @@ void load_interrupted(struct controller *c)
 {
 	uint32_t i;
 
+	/* An answer may be out that told of an attention, and the successor not
+	 * know of it: it tells of it again (lun/keep.h). */
+	for (i = 0; i < c->luns; i++)
+		if (c->lun[i].there && c->lun[i].attentions) {
+			c->lun[i].attentions++;
+			c->lun[i].changes++;
+		}
 	for (i = 0; i < OPS_MAX; i++) {
 		struct op *o = &c->load.op[i];
 
