@@ -215,18 +215,15 @@ worker_dies() {
 	is "in a new worker" "$([[ $(ours xenpv-worker) != "$worker" ]]; echo $?)" 0
 }
 
-# settled: nobody has written to xenstore for half a second.
-settled() {
-	local before
-	before=$(tree)
-	sleep 0.5
-	[[ $(tree) == "$before" ]]
+# fronts_ready NAME: the guest has closed all its disks, made new rings for them, and waits.
+fronts_ready() {
+	! xenstore-ls -f "/local/domain/$(guest_id "$1")/device/vbd" | grep '/state = ' | grep -qv '"3"$'
 }
 
 daemon_ends() {
 	ok "xenpvd ends" daemon_stop
 	is "the backend is closed" "$(back web 51712 state)" 6
-	ok "and the guest has done what it does then" wait_for 20 settled
+	ok "and the guest waits for another one" wait_for 20 fronts_ready web
 	refused "attach without xenpvd" "not running" xenpv block-attach web null:1M,,xvdz
 	ok "xenpvd starts" daemon_start
 	xenpv block-detach -f web xvda >/dev/null 2>&1
