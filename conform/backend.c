@@ -217,6 +217,20 @@ bool backend_settle(struct backend *b, uint32_t lun)
 	return false;
 }
 
+/* The same, and a line in WHY if it does not get ready. */
+static bool settled(struct backend *b, uint32_t lun, char *why, size_t len)
+{
+	bool failed = b->c.verdict == CONFORM_FAIL;
+
+	if (backend_settle(b, lun))
+		return true;
+	snprintf(why, len, "LUN %" PRIu32 " does not get ready: %s", lun,
+		 !failed && b->c.verdict == CONFORM_FAIL
+			 ? b->c.detail
+			 : "no TEST UNIT READY is GOOD");
+	return false;
+}
+
 /* ---- the known data ---- */
 
 uint8_t backend_known(uint32_t offset)
@@ -262,10 +276,8 @@ bool backend_serves(struct backend *b, uint32_t lun, char *why, size_t len)
 	struct wire_scsi_rsp rsp;
 
 	*why = '\0';
-	if (!backend_settle(b, lun)) {
-		snprintf(why, len, "LUN %" PRIu32 " does not get ready", lun);
+	if (!settled(b, lun, why, len))
 		return false;
-	}
 	memset(data, 0, WIRE_PAGE_SIZE);
 	if (backend_one(b, &rd, &rsp) != GOOD)
 		snprintf(why, len,
@@ -320,7 +332,7 @@ bool backend_ready(struct backend *b, char *why, size_t len)
 		return false;
 	}
 	b->segs_max = raw_back_u32(&b->front, WIRE_BUS_SCSI_SG_GRANT);
-	return backend_settle(b, 0);
+	return settled(b, 0, why, len);
 }
 
 static bool ready(struct conform *c, char *why, size_t len)
@@ -340,6 +352,7 @@ static bool well(struct conform *c, const struct conform_case *at, char *why,
 
 	memcpy(detail, c->detail, sizeof(detail));
 	(void)at;
+	c->verdict = CONFORM_PASS;
 	good = ready(c, why, len) && backend_serves(b, 0, why, len) &&
 	       (b->luns < 2 || backend_serves(b, 1, why, len));
 	/* the look is not the case */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Running cases: see conform.h. */
+#define _GNU_SOURCE /* FNM_EXTMATCH */
 #include "conform/conform.h"
 
 #include <ctype.h>
@@ -136,7 +137,7 @@ static void one(struct conform *c, const struct conform_case *at)
 	char why[CONFORM_DETAIL_MAX] = "";
 
 	conform_id(at, r.id);
-	if (c->opt->only && fnmatch(c->opt->only, r.id, 0))
+	if (c->opt->only && fnmatch(c->opt->only, r.id, FNM_EXTMATCH))
 		return;
 	c->verdict = CONFORM_PASS;
 	c->detail[0] = '\0';

@@ -6,13 +6,14 @@
 # doc/conformance.md, for which $OUT has the tables.
 #
 # Cases after which no further controller connects are the end of a run: those that were left out are
-# run again, each in a guest of its own, for LEFT of them. All of them take most of an hour: LEFT=100
-# TYPES="pv pvh" makes the table of doc/conformance.md. A PV guest's driver is the same as a PVH guest's.
+# run again, each in a guest of its own, for LEFT of them. All of them take most of an hour: ONLY='*'
+# LEFT=100 TYPES="pv pvh" makes the table of doc/conformance.md. What is left out by default is what the
+# stock frontend is known to hang in, or waits for for minutes. A PV guest's driver is the same as a PVH guest's.
 # shellcheck source=tests/lab/tap.sh
 . "$SCENARIO_DIR/tap.sh"
 
 TYPES=${TYPES:-pv}
-ONLY=${ONLY:-*}
+ONLY=${ONLY:-'!(*.check-condition-without-sense-data|task.*|bogus.*)'}
 LEFT=${LEFT:-0}
 
 # What makes a guest use the disk that the suite has just given it, and what says that it lives.
