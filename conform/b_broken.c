@@ -64,6 +64,29 @@ static void broken(struct conform *c, const void *arg)
 	conform_note(c, "its state stays %" PRIu32, state);
 }
 
+/*
+ * The frontend is back with a new ring before anybody has looked: stock ones do
+ * not wait for InitWait.
+ */
+static void in_haste(struct conform *c, const void *arg)
+{
+	struct backend *b = backend_of(c);
+	uint32_t state;
+
+	broken(c, arg);
+	raw_put_u32(&b->front, WIRE_BUS_STATE, WIRE_BUS_CLOSED);
+	raw_wait(&b->front, WIRE_BUS_CLOSED, WIRE_BUS_CLOSED);
+	raw_remove(&b->front, WIRE_BUS_SCSI_DEVS);
+	raw_put_u32(&b->front, WIRE_BUS_STATE, WIRE_BUS_INITIALISING);
+	state = raw_connect_now(&b->front, NULL, NULL);
+	b->connected = state == WIRE_BUS_CONNECTED;
+	if (!b->connected)
+		conform_fail(
+			c,
+			"it comes back in haste: the backend's state is %" PRIu32,
+			state);
+}
+
 #define BREAK(text, ...)                                                       \
 	{                                                                      \
 		.family = "broken", .name = (text),                            \
@@ -80,6 +103,15 @@ static const struct conform_case cases[] = {
 	BREAK("req_prod goes back", jump, UINT32_MAX),
 	BREAK("req_prod jumps with commands in flight", jump_in_flight, 100),
 	BREAK("the ring is data-in", overwrite, 0),
+	{
+		.family = "broken",
+		.name = "it comes back in haste",
+		.clause = &clause_reopen,
+		.flags = CONFORM_BREAKS,
+		.seconds = 90,
+		.run = in_haste,
+		.arg = &(const struct damage){jump, 17},
+	},
 };
 
 const struct case_list backend_broken = {cases, XPV_ARRAY_SIZE(cases)};

@@ -57,11 +57,11 @@ static int read_facts(struct device *dev)
 	 * the device is closed. */
 	facts->front = dev->front ? dev->front_state : UINT32_MAX;
 	facts->front_gone = dev->guest->gone || (dev->front && !dev->front->n);
-	/* It comes back after its device was closed: begin anew; what workers
-	 * die of waits for the toolstack to do so. */
-	if (facts->failed && facts->front == WIRE_BUS_INITIALISING &&
-	    ((facts->own == WIRE_BUS_CLOSED && !dev->quarantined) ||
-	     facts->own == WIRE_BUS_INITIALISING))
+	/* It comes back after its device was closed, or the toolstack has made
+	 * it anew, for which what workers die of waits: begin anew. */
+	if ((bus_back_forgives(facts) && !dev->quarantined) ||
+	    (facts->failed && facts->own == WIRE_BUS_INITIALISING &&
+	     facts->front == WIRE_BUS_INITIALISING))
 		facts->failed = dev->broken = dev->quarantined = false;
 	if (!dev->front) {
 		dev->front = tree_new();

@@ -183,6 +183,14 @@ struct bus_step bus_back_step(const struct bus_facts *facts)
 	return step_of((enum bus_action)e->action, e->next);
 }
 
+bool bus_back_forgives(const struct bus_facts *facts)
+{
+	return facts->failed && !facts->connected &&
+	       facts->own == WIRE_BUS_CLOSED &&
+	       (facts->front == WIRE_BUS_INITIALISING ||
+		facts->front == WIRE_BUS_INITIALISED);
+}
+
 static enum phase phase_of(const struct bus_facts *facts,
 			   const struct bus_step *step)
 {

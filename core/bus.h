@@ -82,9 +82,8 @@ struct bus_facts {
 	 * that is refused, it is all to be done again. */
 	bool ring_changed;
 	bool failed; /* connecting has failed, or the engine has given up the
-			    ring. The caller keeps it set until the frontend
-			    comes back (state 1) after our state 6 was written,
-			    and then clears it */
+			    ring. The caller keeps it set until
+			    bus_back_forgives(), and then clears it */
 };
 
 enum bus_action {
@@ -113,6 +112,16 @@ struct bus_step {
  * most BUS_STEPS_MAX of them, whatever the states were.
  */
 struct bus_step bus_back_step(const struct bus_facts *facts);
+
+/*
+ * bus_back_forgives - has a frontend come back whose device had failed?
+ *
+ * Ask before each step; `failed` is to be cleared when it is true: after our
+ * state 6 the frontend begins anew. It need not wait for our state 2 (stock
+ * frontends write 3 as soon as they have a ring), so its state 1 may not be
+ * seen; from where it was before our 6 it cannot have come to 3 otherwise.
+ */
+bool bus_back_forgives(const struct bus_facts *facts);
 
 #define BUS_STEPS_MAX 6
 

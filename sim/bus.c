@@ -127,11 +127,9 @@ static struct bus_facts back_facts(struct controller *c)
 		s->own_dev[i] = store_read(t, BACK(dev(i).s));
 		s->other_dev[i] = store_read(t, FRONT(dev(i).s));
 	}
-	/* It has come back after our 6: a new attempt. */
-	if (c->bus.failed && f.own == WIRE_BUS_CLOSED && !f.connected &&
-	    f.front == WIRE_BUS_INITIALISING)
-		c->bus.failed = false;
 	f.failed = c->bus.failed;
+	if (bus_back_forgives(&f))
+		f.failed = c->bus.failed = false;
 	return f;
 }
 
