@@ -76,6 +76,25 @@ static const struct cli_option create_options[] = {
 	{0},
 };
 
+static const struct cli_option migrate_options[] = {
+	[MIGRATE_SSH] = {"ssh", 's', "COMMAND",
+			 "how to reach HOST (ssh); words for the shell"},
+	[MIGRATE_PAUSED] = {"paused", 'p', NULL,
+			    "leave the guest paused over there"},
+	[MIGRATE_CHECK] = {"check", 0, NULL,
+			   "only ask whether HOST could have the guest"},
+	{0},
+};
+
+static const struct cli_option receive_options[] = {
+	[RECEIVE_CHECK] = {"check", 0, NULL,
+			   "could the devices on standard input be given?"},
+	[RECEIVE_FINISH] = {"finish", 0, NULL,
+			    "give them to the guest, which has arrived"},
+	[RECEIVE_PAUSED] = {"paused", 'p', NULL, "leave the guest paused"},
+	{0},
+};
+
 static const struct cli_option restore_options[] = {
 	[RESTORE_PAUSED] = {"paused", 'p', NULL, "leave the guest paused"},
 	[RESTORE_CONSOLE] = {"console", 'c', NULL, "connect to its console"},
@@ -358,6 +377,26 @@ const struct command commands[] = {
 		.args_max = 2,
 		.option = restore_options,
 		.run = restore_guest,
+	},
+	{
+		.name = "migrate",
+		.args = "GUEST HOST",
+		.summary = "move a guest to another host that has its devices",
+		.details = "HOST is asked before anything happens. xenpv and "
+			   "xenpvd must be there, too.\n",
+		.args_min = 2,
+		.args_max = 2,
+		.option = migrate_options,
+		.run = migrate_guest,
+	},
+	{
+		.name = "migrate-receive",
+		.args = "UUID",
+		.summary = "the far end of migrate, which runs it",
+		.args_min = 1,
+		.args_max = 1,
+		.option = receive_options,
+		.run = migrate_receive,
 	},
 	{
 		.name = "guest",

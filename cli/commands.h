@@ -106,6 +106,8 @@ int block_resize(const struct command *command, const struct cli_args *args);
 int block_set(const struct command *command, const struct cli_args *args);
 int config_attach(const struct command *command, const struct cli_args *args);
 int create_guest(const struct command *command, const struct cli_args *args);
+int migrate_guest(const struct command *command, const struct cli_args *args);
+int migrate_receive(const struct command *command, const struct cli_args *args);
 int restore_guest(const struct command *command, const struct cli_args *args);
 int save_guest(const struct command *command, const struct cli_args *args);
 int scsi_attach(const struct command *command, const struct cli_args *args);
@@ -145,6 +147,16 @@ enum {
 	CREATE_IGNORE_AFFINITY,
 	CREATE_VNCVIEWER,
 	CREATE_VNC_AUTOPASS
+};
+enum {
+	MIGRATE_SSH,
+	MIGRATE_PAUSED,
+	MIGRATE_CHECK
+};
+enum {
+	RECEIVE_CHECK,
+	RECEIVE_FINISH,
+	RECEIVE_PAUSED
 };
 enum {
 	RESTORE_PAUSED,

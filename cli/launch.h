@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Guests that xl makes and we give devices: xl is asked for one that is paused,
- * the devices are attached, the guest may run. Creation and restoring are
- * the same here.
+ * the devices are attached, the guest may run. Creation, restoring and
+ * the far end of a migration are the same here.
  */
 #ifndef CLI_LAUNCH_H
 #define CLI_LAUNCH_H

@@ -95,17 +95,22 @@ int record_make(struct record *rec, const char *run_dir, const char *uuid,
 	return rc;
 }
 
-int record_write(const char *run_dir, const char *uuid, const char *text)
+int record_write(struct record *rec, const char *run_dir, const char *uuid,
+		 const char *text)
 {
-	char path[PATH_MAX];
-	int fd, rc;
+	int rc;
 
-	snprintf(path, sizeof(path), "%s/" DIR_NAME "/%s", run_dir, uuid);
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd < 0)
+	rec->alive = -1;
+	snprintf(rec->path, sizeof(rec->path), "%s/" DIR_NAME "/%s", run_dir,
+		 uuid);
+	rec->busy = open(rec->path, O_RDWR | O_CLOEXEC);
+	if (rec->busy < 0)
 		return -errno;
-	rc = write_all(fd, text);
-	close(fd);
+	rc = lock_busy(rec->busy, false);
+	if (!rc)
+		rc = write_all(rec->busy, text);
+	if (rc)
+		record_close(rec, false);
 	return rc;
 }
 

@@ -40,8 +40,13 @@ struct record {
 int record_make(struct record *rec, const char *run_dir, const char *uuid,
 		const char *text) XPV_MUST_CHECK;
 
-/* record_write - replace the text of UUID's record, which must exist. */
-int record_write(const char *run_dir, const char *uuid,
+/*
+ * record_write - replace the text of UUID's record, which must exist
+ * @rec: then it is busy, until record_close(), which does not let go of the guest
+ *
+ * Return: 0; -ENOENT; a negative errno.
+ */
+int record_write(struct record *rec, const char *run_dir, const char *uuid,
 		 const char *text) XPV_MUST_CHECK;
 
 /*

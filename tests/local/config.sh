@@ -129,6 +129,9 @@ refused "restore: a device that is not there" "wrong.save:3:.*: vscsi: pdev '$WO
 mv b.away b.img
 refused "save: a file that cannot be" "is not saved: $WORK/none/x.devices cannot be written" \
 	xenpv save lonely "$WORK/none/x"
+refused "migrate: unknown guest" "nobody" xenpv migrate nobody elsewhere
+refused "migrate: a host that is none" "no host's name" xenpv migrate lonely 'a;b'
+refused "migrate-receive: no UUID" "not a UUID" xenpv migrate-receive lonely
 refused "save: unknown guest" "nobody" xenpv save nobody x.save
 config wrong.cfg 'name = "wrong"' "vscsi = [ '$WORK/d.img,0:0:5:0' ]"
 for g in lonely two late; do

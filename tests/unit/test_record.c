@@ -88,6 +88,7 @@ static void nobody_holds_it(void **state)
 
 	(void)state;
 	reads("", -ENOENT, false);
+	assert_int_equal(record_write(&rec, dir, UUID, "a list"), -ENOENT);
 	assert_int_equal(record_make(&rec, dir, UUID, "a list"), 0);
 	reads("a list", 0, true);
 	assert_int_equal(record_sweep(dir), 1);
@@ -107,7 +108,9 @@ static void an_heir_keeps_it(void **state)
 	record_close(&rec, false);
 	reads("a list", 0, false);
 	assert_int_equal(record_sweep(dir), 1);
-	assert_int_equal(record_write(dir, UUID, "b"), 0);
+	assert_int_equal(record_write(&rec, dir, UUID, "b"), 0);
+	reads("b", 0, true);
+	record_close(&rec, false);
 	reads("b", 0, false);
 	end(pid);
 	assert_int_equal(record_sweep(dir), 0);
@@ -144,7 +147,9 @@ static void a_new_one_takes_its_place(void **state)
 	reads(RECORD_INCOMING, 0, true);
 	end(first);
 	assert_int_equal(record_sweep(dir), 1);
-	assert_int_equal(record_write(dir, UUID, "new"), 0);
+	assert_int_equal(record_write(&new, dir, UUID, "new"), 0);
+	reads("new", 0, true);
+	record_close(&new, false);
 	reads("new", 0, false);
 	end(second);
 	assert_int_equal(record_sweep(dir), 0);
