@@ -9,14 +9,6 @@
 # shellcheck source=tests/bad-input.sh
 . "$TREE/tests/bad-input.sh"
 
-TARGET=/sys/kernel/config/target
-
-# lio: what xenpv has in the kernel's target: backstores and LUNs.
-lio() {
-	find "$TARGET/core" "$TARGET/xen-pvscsi" -mindepth 2 -maxdepth 5 \
-		\( -name 'xenpv.d*' -o -name 'lun_*' -o -name 'naa.378656e*' -o -name '*_30832' \) 2>/dev/null | sort
-}
-
 # clean GUESTID: nothing is left in configfs and in xenstore.
 clean() {
 	[[ -z $(lio) ]] && ! xenstore-exists "/local/domain/0/backend/vscsi/$1"

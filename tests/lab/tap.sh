@@ -64,6 +64,12 @@ no_workers() {
 	! pgrep -x -r D,R,S,T xenpv-worker >/dev/null
 }
 
+# lio: what xenpv has in the kernel's target: backstores and LUNs.
+lio() {
+	find /sys/kernel/config/target/{core,xen-pvscsi} -mindepth 2 -maxdepth 5 \
+		\( -name 'xenpv.d*' -o -name 'lun_*' -o -name 'naa.378656e*' -o -name '*_30832' \) 2>/dev/null | sort
+}
+
 # guest_node GUEST VDEV CLASS [PREFIX]: the name of a node of the guest's device at H:C:T:L of the
 # frontend: of class block, scsi_generic, scsi_tape ..., and if it has several of those, the one that is
 # PREFIX and a number. The frontend's number in the guest is not H, so it is found by the device in
