@@ -6,8 +6,8 @@
 #
 #	way	round	seen	returned
 #
-# "seen" is when the guest's kernel has the disk, with its size: a loop in the guest looks every few
-# milliseconds and says so on its console, which is a file in dom0. "returned" is the command's end.
+# "seen" is when the guest's kernel has the disk, with its size: a loop in the guest looks every 40
+# ms and says so on its console, which is a file in dom0. "returned" is the command's end.
 ROUNDS=${ROUNDS:-20}
 
 # Way, the guest's disk, commands.
@@ -29,7 +29,7 @@ while :; do
 		((now == ${there[$disk]:-0})) || echo "DISK $disk $now" >/dev/hvc0
 		there[$disk]=$now
 	done
-	read -r -t 0.004 -u 9
+	read -r -t 0.04 -u 9
 done'
 
 # hears DISK NOW: waits for that line of the guest; everything before it is passed over.
