@@ -26,6 +26,7 @@
 static const uint64_t sweep_us[] = {300000, 1000000, 4000000, 15000000};
 
 enum step {
+	UNBORN,	 /* the toolstack has made its directory, and no more */
 	WAITING, /* for a place among those that run */
 	RUNNING,
 	DONE,
@@ -36,7 +37,9 @@ struct arrival {
 	struct arrivals *all;
 	uint32_t domid;
 	enum step step;
-	bool there; /* in the list that is being read */
+	bool old;    /* it was there when we began */
+	bool there;  /* in the list that is being read */
+	bool asking; /* whether it was introduced */
 	pid_t pid;
 	sd_event_source *child;
 };
@@ -185,7 +188,8 @@ static void note(struct arrivals *all, uint32_t domid)
 			return; /* the next event will bring it again */
 		a->all = all;
 		a->domid = domid;
-		a->step = all->first ? DONE : WAITING;
+		a->old = all->first;
+		a->step = UNBORN;
 		LIST_INSERT_HEAD(&all->list, a, entry);
 	}
 	a->there = true;
@@ -198,10 +202,38 @@ static void forget(struct arrivals *all)
 
 	for (a = LIST_FIRST(&all->list); a; a = next) {
 		next = LIST_NEXT(a, entry);
-		if (a->there || a->pid)
+		if (a->there || a->pid || a->asking)
 			continue;
 		LIST_REMOVE(a, entry);
 		free(a);
+	}
+}
+
+/* ---------------------------------------------------------- are they born? */
+
+/* Nodes for a domain that xenstored does not know yet are lost to it: their
+ * permissions are those of whoever had its number before. */
+static void on_born(struct store *st, const struct store_reply *rsp, void *ctx)
+{
+	struct arrival *a = ctx;
+
+	(void)st;
+	a->asking = false;
+	if (rsp->err || rsp->len < 1 || rsp->value[0] != 'T')
+		return; /* we are told when it is */
+	a->step = a->old ? DONE : WAITING;
+	start_next(a->all);
+}
+
+static void ask_for_births(struct arrivals *all)
+{
+	struct arrival *a;
+
+	LIST_FOREACH(a, &all->list, entry)
+	{
+		if (a->step == UNBORN && !a->asking)
+			a->asking = !store_is_introduced(all->daemon->store,
+							 a->domid, on_born, a);
 	}
 }
 
@@ -225,7 +257,7 @@ static void on_list(struct store *st, const struct store_reply *rsp, void *ctx)
 			note(all, domid);
 	all->first = false;
 	forget(all);
-	start_next(all);
+	ask_for_births(all);
 	if (all->again)
 		read_list(all);
 }

@@ -54,6 +54,16 @@ is "to attach them again is nothing" "$?:$said" "0:"
 guest_kill web
 ok "nothing is left of it" wait_for 20 no_devices_of web
 
+note "a guest that the toolstack is about to make"
+config auto/unborn 'name = "unborn"' "vscsi = [ '$WORK/b.img,0:0:0:0' ]"
+xenstore-write /local/domain/77/name unborn
+ok "another one comes and goes" guest_start passer-by
+guest_kill passer-by
+sleep 1
+is "it gets nothing before xenstored knows it" "$(xenstore-ls -f / | grep -c '/77/')" 1
+xenstore-rm /local/domain/77
+rm auto/unborn
+
 note "a guest without one, and one with two"
 ok "a guest without a file" guest_start lonely
 config auto/two1 'name = "two"' "vscsi = [ '$WORK/a.img,0:0:0:0' ]"
