@@ -10,6 +10,8 @@
 # For the random requests.
 RANDOM_SECONDS=${RANDOM_SECONDS:-20}
 SEED=${SEED:-0}
+# Of each guest's load, a second; empty: as many as it can, which takes the emulated processor from the suite.
+LOAD_RATE=${LOAD_RATE-30}
 # A worker's data area for one controller is 18 MiB; each of its pages is taken when it is first used.
 RSS_MORE_KIB=$((48 * 1024))
 
@@ -20,8 +22,8 @@ load() {
 		(passes=0
 		until [ -e load.stop ]; do
 			fio --name=load --filename=/dev/$2 --ioengine=libaio --direct=1 --rw=randwrite \
-				--bsrange=4k-128k --iodepth=8 --size=4m --verify=crc32c --verify_fatal=1 \
-				--randseed=\$passes >load.log 2>&1 || break
+				--bsrange=4k-128k --iodepth=8 --size=4m ${LOAD_RATE:+--rate_iops=$LOAD_RATE} \
+				--verify=crc32c --verify_fatal=1 --randseed=\$passes >load.log 2>&1 || break
 			passes=\$((passes + 1))
 		done
 		echo \"\$passes passes\" >>load.log
