@@ -768,6 +768,9 @@ int daemon_run(const struct daemon_cfg *cfg)
 		rc = arrivals_new(&daemon.arrivals, &daemon);
 	if (!rc)
 		start_hotplug(&daemon);
+	/* A local host is one user's own, who has no say in systemd's slices. */
+	if (!rc && !site_place(cfg->site))
+		daemon.scopes = scopes_new(daemon.event, &cfg->limits);
 	if (!rc) {
 		spawn_ready(&daemon);
 		rc = sd_event_loop(daemon.event);
@@ -790,6 +793,7 @@ out:
 	while ((guest = TAILQ_FIRST(&daemon.guests)))
 		guest_free(guest);
 	spawn_end(&daemon);
+	scopes_free(daemon.scopes);
 	sd_event_source_disable_unref(daemon.stop_timer);
 	sd_event_unref(daemon.event);
 	if (daemon.lock >= 0)

@@ -30,6 +30,7 @@
 
 #include "control/claim.h"
 #include "control/guest.h"
+#include "control/scope.h"
 #include "control/site.h"
 #include "control/store.h"
 #include "wire/port.h"
@@ -59,7 +60,8 @@ struct daemon_cfg {
 	/* Those of the site, if not otherwise said. */
 	const char *run_dir, *state_dir, *xenstore;
 	int log_level;
-	bool no_sandbox;   /* of the workers */
+	bool no_sandbox;	    /* of the workers */
+	struct scope_limits limits; /* of each worker */
 	bool renew;	   /* replace the workers that an earlier one left */
 	char *const *argv; /* to start this program again */
 };
@@ -76,6 +78,7 @@ struct daemon {
 	struct arrivals *arrivals;
 	struct hotplug *hotplug; /* NULL: the kernel tells nothing */
 	struct standby *standby; /* control/spawner.h */
+	struct scopes *scopes;	 /* NULL: workers stay where we are */
 	int lock;		 /* held as long as we run */
 	uint64_t started_us;	 /* CLOCK_REALTIME */
 	bool ready;		 /* the first scan has ended */

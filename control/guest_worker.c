@@ -412,6 +412,7 @@ static int start_worker(struct guest *guest)
 		return rc;
 	}
 	log_line(LOG_INFO, &where, "worker pid=%d started", (int)guest->pid);
+	scopes_put(daemon->scopes, guest->pid, guest->domid, guest->name);
 	rc = begin(guest);
 	if (rc)
 		guest_worker_kill(guest, strerror(-rc));

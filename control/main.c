@@ -12,10 +12,15 @@
 #include <unistd.h>
 
 #include "control/daemon.h"
+#include "core/xs.h"
 #include "host/log.h"
 
 /* Where xl's are, by custom; a local host has none. */
 #define GUEST_DIRS "/etc/xen:/etc/xen/auto"
+
+/* Of a hundred rings with their data areas, and far more than most guests have:
+ * what takes more is not what we have written. */
+#define WORKER_MEMORY_MIB 2048
 
 static int set_host(struct daemon_cfg *cfg, const char *value)
 {
@@ -93,6 +98,29 @@ static int set_no_sandbox(struct daemon_cfg *cfg, const char *value)
 	return 0;
 }
 
+/* OPTION's number; 0 is no limit. */
+static int set_limit(uint32_t *limit, const char *option, const char *value,
+		     const char *unit)
+{
+	if (!xs_parse_u32(value, strlen(value), limit))
+		return 0;
+	fprintf(stderr, "xenpvd: %s '%s' is no number of %s; 0 is no limit\n",
+		option, value, unit);
+	return -EINVAL;
+}
+
+static int set_worker_memory(struct daemon_cfg *cfg, const char *value)
+{
+	return set_limit(&cfg->limits.memory_mib, "--worker-memory", value,
+			 "MiB");
+}
+
+static int set_worker_cpu(struct daemon_cfg *cfg, const char *value)
+{
+	return set_limit(&cfg->limits.cpu_percent, "--worker-cpu", value,
+			 "percent of a processor");
+}
+
 static int show_help(struct daemon_cfg *cfg, const char *value);
 
 static int show_version(struct daemon_cfg *cfg, const char *value)
@@ -124,6 +152,11 @@ static const struct option_row {
 	 set_xenstore},
 	{"--no-sandbox", NULL, "workers keep all their rights: for debugging",
 	 set_no_sandbox},
+	{"--worker-memory", "MIB",
+	 "what each worker may take, where systemd runs (2048); 0: all",
+	 set_worker_memory},
+	{"--worker-cpu", "PERCENT",
+	 "likewise, percent of one processor (0: all)", set_worker_cpu},
 	{"--command", "PATH",
 	 "the command xenpv, for guests that appear (" XENPV_SBINDIR "/xenpv)",
 	 set_command},
@@ -143,7 +176,7 @@ static int show_help(struct daemon_cfg *cfg, const char *value)
 	       "host, which is a directory. It stays in the foreground and writes its log to\n"
 	       "stderr.\n\n");
 	for (size_t i = 0; i < XPV_ARRAY_SIZE(options); i++)
-		printf("  %-12s %-6s %s\n", options[i].name,
+		printf("  %-15s %-7s %s\n", options[i].name,
 		       options[i].value ? options[i].value : "",
 		       options[i].help);
 	exit(EXIT_SUCCESS);
@@ -186,6 +219,7 @@ int main(int argc, char **argv)
 		.worker = XENPV_LIBEXECDIR "/xenpv-worker",
 		.command = XENPV_SBINDIR "/xenpv",
 		.log_level = LOG_INFO,
+		.limits = {.memory_mib = WORKER_MEMORY_MIB},
 	};
 	int used;
 

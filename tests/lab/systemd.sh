@@ -57,6 +57,17 @@ worker() {
 	pgrep -x xenpv-worker | head -n 1
 }
 
+# scope: the unit that the worker is in; limit NAME: a property of it.
+scope() {
+	sed -n 's|^0::.*/xenpv\.slice/\(xenpv-[0-9]*-[0-9]*\.scope\)$|\1|p' "/proc/$(worker)/cgroup"
+}
+limit() {
+	inside systemctl show -P "$1" "$(scope)"
+}
+has_scope() {
+	[[ -n $(scope) ]]
+}
+
 is "systemd has nothing to say about the unit" "$(systemd-analyze verify --man=no "$(unit_file)" 2>&1)" ''
 ok "systemd starts" systemd_start || bail "no systemd"
 ok "and xenpvd" inside timeout 120 systemctl start xenpvd || {
@@ -68,6 +79,11 @@ ok "a guest starts" guest_start g || bail "no guest"
 ok "scsi-attach" xenpv scsi-attach g /var/tmp/scsi.img 0:0:0:0
 ok "block-attach" xenpv block-attach g /var/tmp/blk.img,raw,xvdf,w
 ok "the guest has both" wait_for 30 guest_run g 60 'test -b /dev/sda && test -b /dev/xvdf'
+ok "its worker is in a scope of its own" wait_for 30 has_scope
+is "with a limit of memory" "$(limit MemoryMax)" $((2048 << 20))
+is "of threads" "$(limit TasksMax)" 2048
+is "and the share of any other" "$(limit CPUWeight)" 100
+old_scope=$(scope)
 ok "load on the PVSCSI disk" load g sda scsi
 ok "load on the block disk" load g xvdf blk
 
@@ -89,6 +105,9 @@ ok "SIGKILL of all" pkill -KILL '^xenpv(d|-worker|-standby)$'
 ok "systemd starts it again after that" wait_for 60 restarted 2
 ok "both devices are served by another worker" wait_for 60 served
 ok "which is another" test "$(worker)" != "$old"
+ok "it has its scope, too" wait_for 30 has_scope
+ok "which is another" test "$(scope)" != "$old_scope"
+is "the old ones are gone" "$(inside systemctl list-units --plain --no-legend 'xenpv-*.scope' | wc -l)" 1
 ok "systemctl stop" inside systemctl stop xenpvd
 is "the unit is inactive" "$(property ActiveState)" inactive
 ok "its worker goes on" test -n "$(worker)"
