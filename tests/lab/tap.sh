@@ -70,6 +70,36 @@ lio() {
 		\( -name 'xenpv.d*' -o -name 'lun_*' -o -name 'naa.378656e*' -o -name '*_30832' \) 2>/dev/null | sort
 }
 
+# nothing_left: no nodes of ours, no records, no processes.
+nothing_left() {
+	no_workers && [[ ! -e /run/xenpv/guests ]] &&
+		! xenstore-ls -f /local/domain/0/backend | grep -qE '/xenpv-(vscsi|vbd)/[0-9]' &&
+		! pgrep -f 'xenpv.*config-attach' >/dev/null && [[ -z $(lio) ]]
+}
+what_is_left() {
+	xenstore-ls -f /local/domain/0/backend | grep -E '/xenpv-(vscsi|vbd)/[0-9]'
+	ls -l /run/xenpv/guests
+	pgrep -fa xenpv
+	lio
+	return 1
+}
+
+# another GUEST DOMID: it is another domain, which has its console already.
+another() {
+	local id
+	id=$(guest_id "$1" 2>/dev/null) && [[ $id != "$2" ]] &&
+		xenstore-read "/local/domain/$id/console/tty" >/dev/null 2>&1
+}
+
+# reboot_inside GUEST: as an administrator in the guest does; until it is ready again.
+reboot_inside() {
+	local offset before
+	offset=$(guest_log_size "$1")
+	before=$(guest_id "$1")
+	guest_run "$1" 60 'reboot -f >/dev/null 2>&1 &' # -f: to busybox it means now
+	wait_for 240 another "$1" "$before" && guest_wait "$1" "$offset"
+}
+
 # guest_node GUEST VDEV CLASS [PREFIX]: the name of a node of the guest's device at H:C:T:L of the
 # frontend: of class block, scsi_generic, scsi_tape ..., and if it has several of those, the one that is
 # PREFIX and a number. The frontend's number in the guest is not H, so it is found by the device in

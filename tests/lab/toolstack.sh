@@ -9,20 +9,6 @@
 # shellcheck source=tests/bad-input.sh
 . "$TREE/tests/bad-input.sh"
 
-# nothing_left: no nodes of ours, no records, no processes.
-nothing_left() {
-	no_workers && [[ ! -e /run/xenpv/guests ]] &&
-		! xenstore-ls -f /local/domain/0/backend | grep -qE '/xenpv-(vscsi|vbd)/[0-9]' &&
-		! pgrep -f 'xenpv.*config-attach' >/dev/null && [[ -z $(lio) ]]
-}
-what_is_left() {
-	xenstore-ls -f /local/domain/0/backend | grep -E '/xenpv-(vscsi|vbd)/[0-9]'
-	ls -l /run/xenpv/guests
-	pgrep -fa xenpv
-	lio
-	return 1
-}
-
 # devices GUEST: kinds of SCSI devices, and disks, as the guest has them.
 devices() {
 	guest_run "$1" 120 "lsscsi | awk '{print \$2}' | sort | tr '\n' ' '; cd /sys/block; echo xvd*"
@@ -31,22 +17,6 @@ devices() {
 # has GUEST DEVICES: for wait_for: those that are not needed to boot may come later.
 has() {
 	[[ $(devices "$1") == "$2" ]]
-}
-
-# another GUEST DOMID: it is another domain, which has its console already.
-another() {
-	local id
-	id=$(guest_id "$1" 2>/dev/null) && [[ $id != "$2" ]] &&
-		xenstore-read "/local/domain/$id/console/tty" >/dev/null 2>&1
-}
-
-# reboot_inside GUEST: as an administrator in the guest does; until it is ready again.
-reboot_inside() {
-	local offset before
-	offset=$(guest_log_size "$1")
-	before=$(guest_id "$1")
-	guest_run "$1" 60 'reboot >/dev/null 2>&1 &'
-	wait_for 240 another "$1" "$before" && guest_wait "$1" "$offset"
 }
 
 # not_made GUEST REGEX FILE: xenpv create fails, says why, and leaves nothing.
