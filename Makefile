@@ -38,8 +38,7 @@ setup: deps
 # What the lab boots with: the build as it would be installed.
 dest: all
 	@rm -rf $(B)/lab/dest
-	@meson install -C $(B) --no-rebuild --quiet --destdir lab/dest
-	@find $(B)/lab/dest -type f -perm -100 -exec strip {} + # guests get them over a console
+	@meson install -C $(B) --no-rebuild --quiet --strip --destdir lab/dest # guests get it over a console
 
 check: dest                # every test, the real Xen in QEMU included
 	@tools/check $(B) tidy unit corpus unit-asan corpus-asan fuzz abi local \

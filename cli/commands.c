@@ -399,6 +399,55 @@ const struct command commands[] = {
 		.run = migrate_receive,
 	},
 	{
+		.name = "libvirt-attach",
+		.args = "GUEST FILE",
+		.summary = "give a guest the device of libvirt's XML",
+		.details =
+			"FILE    one <hostdev mode='subsystem' type='scsi'>, as "
+			"for\n"
+			"        'virsh attach-device'; - is standard input\n"
+			"\n"
+			"Example: xenpv libvirt-attach web tape.xml\n",
+		.args_min = 2,
+		.args_max = 2,
+		.option = attach_options,
+		.run = libvirt_attach,
+	},
+	{
+		.name = "libvirt-detach",
+		.args = "GUEST FILE",
+		.summary = "take the device of libvirt's XML from a guest",
+		.details = "Example: xenpv libvirt-detach web tape.xml\n",
+		.args_min = 2,
+		.args_max = 2,
+		.option = detach_options,
+		.run = libvirt_detach,
+	},
+	{
+		.name = "libvirt-hook",
+		.args = "DOMAIN OPERATION SUBOPERATION EXTRA",
+		.summary = "what libvirt runs when a domain starts or stops",
+		.details = "As /etc/libvirt/hooks/libxl, see xenpv(1); the "
+			   "domain's XML on standard input.\n",
+		.args_min = 4,
+		.args_max = 4,
+		.option = no_options,
+		.run = libvirt_hook,
+	},
+	{
+		.name = "domxml-to-vscsi",
+		.args = "FILE",
+		.summary = "print SCSI devices of libvirt's XML as xl's vscsi=",
+		.details =
+			"FILE    a domain, or one device; - is standard input\n"
+			"\n"
+			"Example: virsh dumpxml web | xenpv domxml-to-vscsi -\n",
+		.args_min = 1,
+		.args_max = 1,
+		.option = no_options,
+		.run = domxml_to_vscsi,
+	},
+	{
 		.name = "guest",
 		.args = "[NAME]",
 		.summary = "be a guest, and use its SCSI devices",
