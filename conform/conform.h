@@ -51,7 +51,7 @@ struct conform_case {
 	const void *arg;
 };
 
-#define CONFORM_SECONDS	   60
+#define CONFORM_SECONDS	   180
 #define CONFORM_ID_MAX	   96
 #define CONFORM_DETAIL_MAX 256
 

@@ -328,7 +328,7 @@ static void take_luns(struct raw_front *f)
 		if (raw_back_u32(f, leaf) == 0)
 			return;
 		state = raw_wait_leaf(f, leaf, WIRE_BUS_INITIALISED,
-				      WIRE_BUS_CONNECTED, 5000);
+				      WIRE_BUS_CONNECTED, 15000);
 		if (state == WIRE_BUS_INITIALISED ||
 		    state == WIRE_BUS_CONNECTED)
 			raw_put_u32(f, leaf, WIRE_BUS_CONNECTED);
@@ -352,7 +352,7 @@ uint32_t raw_connect_now(struct raw_front *f, const char *ring_ref,
 	if (ring_ref || port)
 		return raw_wait(f, WIRE_BUS_CLOSING, WIRE_BUS_CLOSED);
 	state = raw_wait_leaf(f, WIRE_BUS_STATE, WIRE_BUS_CONNECTED,
-			      WIRE_BUS_CLOSING, RAW_PATIENCE_MS / 2);
+			      WIRE_BUS_CLOSING, RAW_PATIENCE_MS);
 	if (state == WIRE_BUS_CONNECTED) {
 		take_luns(f);
 		raw_put_u32(f, WIRE_BUS_STATE, WIRE_BUS_CONNECTED);
@@ -387,7 +387,7 @@ uint32_t raw_again(struct raw_front *f, bool politely)
 	raw_remove(f, WIRE_BUS_SCSI_DEVS);
 	raw_put_u32(f, WIRE_BUS_STATE, WIRE_BUS_INITIALISING);
 	return raw_wait_leaf(f, WIRE_BUS_STATE, WIRE_BUS_INIT_WAIT,
-			     WIRE_BUS_INIT_WAIT, 3000);
+			     WIRE_BUS_INIT_WAIT, 10000);
 }
 
 /* ---- the ring ---- */

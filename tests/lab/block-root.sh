@@ -40,7 +40,7 @@ FIO="fio --ioengine=libaio --direct=1 --iodepth=16 --numjobs=2 --group_reporting
 # use TYPE QUEUES: /dev/xvdf.
 use() {
 	local type=$1 queues=$2 g=r$1 iops
-	ok "$type: two jobs write, and all of it is there" guest_run "$g" 200 \
+	ok "$type: two jobs write, and all of it is there" guest_run "$g" 600 \
 		"$FIO --name=w --filename=/dev/xvdf --offset_increment=16m --rw=randwrite --bs=4k --verify=crc32c --verify_fatal=1"
 	is "$type: on its queues" "$(xenpv status --json |
 		jq "[.guests[].devices[] | select(.vdev == \"xvdf\").queues] | first")" "$queues"
