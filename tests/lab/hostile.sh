@@ -52,7 +52,7 @@ rss() {
 # attack GUEST UNIT: all cases of the conformance suite, the dangerous ones too, with the answers that
 # our backend promises; their results become ours.
 attack() {
-	guest_conform "$1" 900 "$OUT/conform" --strict --dangerous --time "$RANDOM_SECONDS" --seed "$SEED" "$2"
+	guest_conform "$1" 1200 "$OUT/conform" --strict --dangerous --time "$RANDOM_SECONDS" --seed "$SEED" "$2"
 	conform_results "$OUT/conform"
 	is "the suite came to its end" "$(jq '.results | length > 150' "$OUT/conform.json")" true
 	is "no case was skipped but those of the toolstack" \
