@@ -26,7 +26,7 @@ load() {
 
 # load_ends GUEST NAME: tells it to, waits for it, and is its status. For both of load's: NAME, NAME-trim.
 load_ends() {
-	guest_run "$1" 240 "cd /tmp; touch ${2%-trim}.stop; for i in \$(seq 2000); do [ -s $2.rc ] && break; sleep 0.1; done
+	guest_run "$1" 600 "cd /tmp; touch ${2%-trim}.stop; until [ -s $2.rc ]; do sleep 0.1; done
 		cat $2.log; exit \$(cat $2.rc)"
 }
 
