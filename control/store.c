@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -368,32 +369,60 @@ short store_events(const struct store *st)
 
 /* -------------------------------------------------------------- transport */
 
+/* What may be written now, in IOV; the first may have been written in part. */
+static size_t gather(const struct store *st, struct iovec *iov)
+{
+	size_t room = st->socket ? STORE_WINDOW - st->in_flight : 1, n = 0;
+	struct request *req = st->waiting.first;
+
+	for (; req && n < room; req = req->next)
+		iov[n++] = (struct iovec){
+			.iov_base = req->msg + req->done,
+			.iov_len = req->len - req->done,
+		};
+	return n;
+}
+
+/* N bytes of what waits were written. */
+static void wrote(struct store *st, size_t n)
+{
+	while (n) {
+		struct request *req = st->waiting.first;
+		size_t left = req->len - req->done;
+		size_t part = n < left ? n : left;
+
+		req->done += part;
+		n -= part;
+		if (req->done < req->len)
+			return;
+		queue_add(&st->sent,
+			  queue_take(&st->waiting, &st->waiting.first));
+		st->in_flight++;
+	}
+}
+
 /*
- * One write(2) per message: of a write with two of them the kernel's device
- * takes the first and drops the rest.
+ * To a socket all at once: each write wakes xenstored, and then us. Of a write
+ * with two messages the kernel's device takes the first and drops the rest.
  */
 static int flush(struct store *st)
 {
+	struct iovec iov[STORE_WINDOW];
+	struct msghdr hdr = {.msg_iov = iov};
+
 	while (may_write(st)) {
-		struct request *req = st->waiting.first;
-		const uint8_t *p = req->msg + req->done;
-		size_t n = req->len - req->done;
 		ssize_t r;
 
-		r = st->socket ? send(st->fd, p, n, MSG_NOSIGNAL)
-			       : write(st->fd, p, n);
+		hdr.msg_iovlen = gather(st, iov);
+		r = st->socket ? sendmsg(st->fd, &hdr, MSG_NOSIGNAL)
+			       : writev(st->fd, iov, 1);
 		if (r < 0 && errno == EINTR)
 			continue;
 		if (r < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 			return 0;
 		if (r < 0)
 			return errno == EPIPE ? -ECONNRESET : -errno;
-		req->done += (size_t)r;
-		if (req->done < req->len)
-			continue;
-		queue_add(&st->sent,
-			  queue_take(&st->waiting, &st->waiting.first));
-		st->in_flight++;
+		wrote(st, (size_t)r);
 	}
 	return 0;
 }
