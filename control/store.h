@@ -282,7 +282,10 @@ typedef void store_tree_fn(struct store *st, int err, struct store_tree *tree,
  *
  * A missing @path gives an empty tree (tree->n is 0). Nodes that vanish while
  * the copy is made, or that may not be read (below @path), are left out.
- * Directories larger than one message are read in parts.
+ * Directories larger than one message are read in parts. Below @path a node with
+ * a value is taken to have no children: no directory in use in xenstore has one
+ * (Xen's docs/misc/xenstore-paths.pandoc), and a guest that has made one hides
+ * what is below it, as it hides what it has not written.
  *
  * Outside a transaction the copy is not of one moment: it may have the new value
  * of one node and lack another that was made with it. Whatever changes during

@@ -153,7 +153,7 @@ struct snapshot {
 	char root[];
 };
 
-/* A node of a snapshot; both requests for it hold it. */
+/* A node of a snapshot; each request for it holds it. */
 struct snapshot_node {
 	struct snapshot *snap;
 	uint32_t depth;
@@ -207,6 +207,12 @@ static bool snapshot_absent(const struct snapshot_node *node, int err)
 	return err == -ENOENT || (err == -EACCES && node->depth > 0);
 }
 
+static int snapshot_list(struct store *st, struct snapshot_node *node);
+
+/*
+ * A value is a leaf's: two thirds of a device's nodes are, and each question
+ * takes xenstored the same time. The root was asked for both at once.
+ */
 static void snapshot_value(struct store *st, const struct store_reply *rsp,
 			   void *ctx)
 {
@@ -216,6 +222,8 @@ static void snapshot_value(struct store *st, const struct store_reply *rsp,
 
 	if (!rc && !snap->err && snapshot_charge(snap, rsp->len))
 		rc = tree_add(snap->tree, node->path, rsp->value, rsp->len);
+	if (!rc && !snap->err && !rsp->len && node->depth)
+		rc = snapshot_list(st, node);
 	if (rc && !snapshot_absent(node, rc))
 		snapshot_fail(snap, rc);
 	snapshot_node_put(node);
@@ -270,13 +278,51 @@ static char *snapshot_path(const struct snapshot *snap, const char *path)
 	return full;
 }
 
-/* Ask for a node's value and children. */
+/* Count a request for NODE that returned RC. */
+static int snapshot_asked(struct snapshot_node *node, int rc)
+{
+	if (rc)
+		return rc;
+	node->snap->outstanding++;
+	node->users++;
+	return 0;
+}
+
+/* Ask for a node's children. */
+static int snapshot_list(struct store *st, struct snapshot_node *node)
+{
+	struct snapshot *snap = node->snap;
+	char *full = snapshot_path(snap, node->path);
+	int rc;
+
+	if (!full)
+		return -ENOMEM;
+	rc = store_ls_all(st, snap->tx, full, snap->limits.max_bytes,
+			  snapshot_children, node);
+	free(full);
+	return snapshot_asked(node, rc);
+}
+
+/* Ask for a node's value. */
+static int snapshot_read(struct store *st, struct snapshot_node *node)
+{
+	struct snapshot *snap = node->snap;
+	char *full = snapshot_path(snap, node->path);
+	int rc;
+
+	if (!full)
+		return -ENOMEM;
+	rc = store_read(st, snap->tx, full, snapshot_value, node);
+	free(full);
+	return snapshot_asked(node, rc);
+}
+
+/* Ask for a node: its value, and at the root for its children. */
 static int snapshot_visit(struct store *st, struct snapshot *snap,
 			  const char *parent, const char *name, uint32_t depth)
 {
 	size_t above = strlen(parent), len = strlen(name);
 	struct snapshot_node *node;
-	char *full = NULL;
 	int rc;
 
 	if (depth > snap->limits.max_depth ||
@@ -295,24 +341,13 @@ static int snapshot_visit(struct store *st, struct snapshot *snap,
 	rc = -EOVERFLOW;
 	if (!snapshot_charge(snap, above + len))
 		goto out;
-	rc = -ENOMEM;
-	full = snapshot_path(snap, node->path);
-	if (!full)
-		goto out;
-	rc = store_read(st, snap->tx, full, snapshot_value, node);
+	rc = snapshot_read(st, node);
 	if (rc)
 		goto out;
 	snap->nodes++;
-	snap->outstanding++;
-	node->users++;
-	rc = store_ls_all(st, snap->tx, full, snap->limits.max_bytes,
-			  snapshot_children, node);
-	if (rc)
-		goto out;
-	snap->outstanding++;
-	node->users++;
+	if (!depth)
+		rc = snapshot_list(st, node);
 out:
-	free(full);
 	snapshot_node_put(node);
 	return rc;
 }
