@@ -169,17 +169,69 @@ void device_round_end(struct device *dev, uint64_t retry_us)
 		schedule(dev, dev->dirty ? 0 : retry_us);
 }
 
-/* A snapshot could not be taken; true: the daemon ends, do nothing. */
-static bool snapshot_failed(struct device *dev, int err, const char *which)
+/* One answer less to wait for; with the last one there is something to decide. */
+static void reading_step(struct device *dev, const char *which, int err)
 {
 	struct log_where where = device_where(dev);
 
-	if (err == -ECANCELED || err == -ECONNRESET || err == -ENOTCONN)
-		return true;
+	if (err && !dev->read_err) {
+		dev->read_err = err;
+		dev->read_which = which;
+	}
+	if (--dev->reads)
+		return;
+	if (!dev->read_err)
+		dev->read_err = read_facts(dev);
+	if (!dev->read_err) {
+		device_decide(dev);
+		return;
+	}
+	/* Or the daemon ends. */
+	if (dev->read_err == -ECANCELED || dev->read_err == -ECONNRESET ||
+	    dev->read_err == -ENOTCONN)
+		return;
 	log_limited(&dev->guest->rate, LOG_ERR, &where,
-		    "cannot read the %s's nodes: %s", which, strerror(-err));
+		    "cannot read the %s's nodes: %s", dev->read_which,
+		    strerror(-dev->read_err));
 	device_round_end(dev, DEVICE_RETRY_US);
-	return true;
+}
+
+static void on_own_state(struct store *st, const struct store_reply *rsp,
+			 void *ctx)
+{
+	struct device *dev = ctx;
+	int rc = rsp->err == -ENOENT ? 0 : rsp->err;
+
+	(void)st;
+	if (!rsp->err) {
+		dev->own_text = strdup(rsp->value);
+		rc = dev->own_text ? 0 : -ENOMEM;
+	}
+	reading_step(dev, "backend", rc);
+}
+
+static void on_back(struct store *st, int err, struct store_tree *tree,
+		    void *ctx)
+{
+	struct device *dev = ctx;
+
+	(void)st;
+	dev->back = tree;
+	reading_step(dev, "backend", err);
+}
+
+static void on_front_state(struct store *st, const struct store_reply *rsp,
+			   void *ctx)
+{
+	struct device *dev = ctx;
+	int rc = rsp->err;
+
+	(void)st;
+	dev->front_state = rc ? 0 : bus_state_parse(rsp->value, rsp->len);
+	/* What may not be read is not there, as in a snapshot. */
+	if (rc == -ENOENT || rc == -EACCES)
+		rc = 0;
+	reading_step(dev, "frontend", rc);
 }
 
 static void on_front(struct store *st, int err, struct store_tree *tree,
@@ -187,23 +239,14 @@ static void on_front(struct store *st, int err, struct store_tree *tree,
 {
 	struct device *dev = ctx;
 	struct log_where where = device_where(dev);
-	int rc;
 
 	(void)st;
-	if (err == -EOVERFLOW) {
+	dev->front = tree;
+	if (err == -EOVERFLOW)
 		log_limited(
 			&dev->guest->rate, LOG_WARNING, &where,
 			"the guest has more nodes at its end than a device can have; it is closed");
-	} else if (err) {
-		(void)snapshot_failed(dev, err, "frontend");
-		return;
-	}
-	dev->front = tree;
-	rc = read_facts(dev);
-	if (rc)
-		(void)snapshot_failed(dev, rc, "device");
-	else
-		device_decide(dev);
+	reading_step(dev, "frontend", err == -EOVERFLOW ? 0 : err);
 }
 
 static void front_path(const struct device *dev, const char *name, char *path,
@@ -215,70 +258,33 @@ static void front_path(const struct device *dev, const char *name, char *path,
 		 name[0] ? "/" : "", name);
 }
 
-static void on_front_state(struct store *st, const struct store_reply *rsp,
-			   void *ctx)
+/* A request that returned RC: no answer comes to one that failed. */
+static void not_asked(struct device *dev, int rc)
 {
-	struct device *dev = ctx;
-	char path[96];
-	int rc = rsp->err;
-
-	dev->front_state = rc ? 0 : bus_state_parse(rsp->value, rsp->len);
-	/* What may not be read is not there, as in a snapshot. */
-	if (rc == -ENOENT || rc == -EACCES)
-		rc = 0;
-	front_path(dev, "", path, sizeof(path));
-	if (!rc)
-		rc = store_snapshot(st, 0, path, &dev->class->limits, on_front,
-				    dev);
 	if (rc)
-		(void)snapshot_failed(dev, rc, "frontend");
+		reading_step(dev, "device", rc);
 }
 
-static void on_back(struct store *st, int err, struct store_tree *tree,
-		    void *ctx)
-{
-	struct device *dev = ctx;
-	char path[96];
-	int rc;
-
-	if (err) {
-		(void)snapshot_failed(dev, err, "backend");
-		return;
-	}
-	dev->back = tree;
-	front_path(dev, WIRE_BUS_STATE, path, sizeof(path));
-	rc = store_read(st, 0, path, on_front_state, dev);
-	if (rc)
-		(void)snapshot_failed(dev, rc, "frontend");
-}
-
-static void on_own_state(struct store *st, const struct store_reply *rsp,
-			 void *ctx)
-{
-	struct device *dev = ctx;
-	char path[64];
-	int rc = rsp->err == -ENOENT ? 0 : rsp->err;
-
-	if (!rsp->err) {
-		dev->own_text = strdup(rsp->value);
-		rc = dev->own_text ? 0 : -ENOMEM;
-	}
-	device_path(dev, "", path, sizeof(path));
-	if (!rc)
-		rc = store_snapshot(st, 0, path, NULL, on_back, dev);
-	if (rc)
-		(void)snapshot_failed(dev, rc, "backend");
-}
-
+/* Both ends at once, of each the state first: xenstored answers in the order in
+ * which it is asked. */
 static void begin_reading(struct device *dev)
 {
-	char path[64];
-	int rc;
+	struct store *st = dev->guest->daemon->store;
+	char path[96];
 
+	dev->read_err = 0;
+	dev->read_which = "device";
+	dev->reads = 5; /* the last one is ours */
 	device_path(dev, WIRE_BUS_STATE, path, sizeof(path));
-	rc = store_read(dev->guest->daemon->store, 0, path, on_own_state, dev);
-	if (rc)
-		(void)snapshot_failed(dev, rc, "backend");
+	not_asked(dev, store_read(st, 0, path, on_own_state, dev));
+	device_path(dev, "", path, sizeof(path));
+	not_asked(dev, store_snapshot(st, 0, path, NULL, on_back, dev));
+	front_path(dev, WIRE_BUS_STATE, path, sizeof(path));
+	not_asked(dev, store_read(st, 0, path, on_front_state, dev));
+	front_path(dev, "", path, sizeof(path));
+	not_asked(dev, store_snapshot(st, 0, path, &dev->class->limits,
+				      on_front, dev));
+	reading_step(dev, "device", 0);
 }
 
 static int on_start(sd_event_source *s, uint64_t usec, void *ctx)

@@ -174,6 +174,9 @@ struct device {
 	/* The state nodes, read before their trees; NULL and 0: none. */
 	char *own_text;
 	uint32_t front_state;
+	unsigned int reads;	/* answers of xenstored that have not come */
+	int read_err;		/* of the first that failed */
+	const char *read_which; /* whose that was */
 	unsigned int
 		calls; /* of this round, that the worker has not answered */
 	void (*then)(struct device *dev); /* when they are */
