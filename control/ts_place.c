@@ -268,6 +268,38 @@ static void woken(struct store *st, int err, const char *path, void *ctx)
 	(void)ctx; /* the wait asks its question again; that is all */
 }
 
+#define WATCHES 5
+
+/*
+ * The nodes that the questions are about, and no others: when a device is
+ * connected, xenpvd and the guest write some thirty.
+ */
+static int watch_all(struct place *p, struct store_watch **watch)
+{
+	bool scsi = !strcmp(p->front_type, "vscsi");
+	const struct {
+		const char *dir, *leaf;
+	} node[WATCHES] = {
+		{p->back, "state"},
+		{p->front, "state"},
+		{p->back, scsi ? "vscsi-devs" : "error"},
+		{scsi ? p->front : NULL, "vscsi-devs"},
+		{p->ask ? p->ask->path : NULL, NULL},
+	};
+	char path[PATH_LEN];
+	int rc = 0;
+
+	for (int i = 0; i < WATCHES && !rc; i++) {
+		if (!node[i].dir)
+			continue;
+		snprintf(path, sizeof(path), "%s%s%s", node[i].dir,
+			 node[i].leaf ? "/" : "",
+			 node[i].leaf ? node[i].leaf : "");
+		rc = store_watch(p->ts->st, path, -1, woken, NULL, &watch[i]);
+	}
+	return rc;
+}
+
 /*
  * Wait until PRED says so (store_sync_wait()), the deadline passes
  * (-ETIMEDOUT) or a signal comes (-EINTR). In slices: a signal handler cannot
@@ -275,14 +307,11 @@ static void woken(struct store *st, int err, const char *path, void *ctx)
  */
 int place_await(struct place *p, store_pred_fn *pred)
 {
-	struct store_watch *watch[2] = {NULL, NULL};
+	struct store_watch *watch[WATCHES] = {NULL};
 	struct store *st = p->ts->st;
 	int64_t left;
-	int rc;
+	int rc = watch_all(p, watch);
 
-	rc = store_watch(st, p->back, -1, woken, NULL, &watch[0]);
-	if (!rc)
-		rc = store_watch(st, p->front, -1, woken, NULL, &watch[1]);
 	while (!rc) {
 		left = p->deadline - ts_now_ms();
 		rc = store_sync_wait(
@@ -298,8 +327,8 @@ int place_await(struct place *p, store_pred_fn *pred)
 		else if (ts_now_ms() < p->deadline)
 			rc = 0;
 	}
-	store_unwatch(st, watch[0]);
-	store_unwatch(st, watch[1]);
+	for (int i = 0; i < WATCHES; i++)
+		store_unwatch(st, watch[i]);
 	return rc;
 }
 
