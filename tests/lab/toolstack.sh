@@ -3,7 +3,7 @@
 #
 # Guests with vscsi= and xenpv_disk= in their files: made by xenpv create and by plain xl create, with their
 # root file system on such a device, rebooted from inside, shut down; and one file for xenpvd and for the
-# kernel's backend. With SHORT=yes only the first part.
+# kernel's backend.
 # shellcheck source=tests/lab/tap.sh
 . "$SCENARIO_DIR/tap.sh"
 # shellcheck source=tests/bad-input.sh
@@ -62,33 +62,31 @@ ok "pv: its devices come again" wait_for 60 has pv1 "$pv_devices"
 ok "pv: shutdown" guest_stop pv1 240
 ok "pv: nothing is left" wait_for 60 nothing_left || ok "what is left" what_is_left
 
-if [[ ${SHORT:-} != yes ]]; then
-	note "one file, with the kernel's backend and without"
-	for backend in kernel xenpv; do
-		ok "$backend: it starts" guest_start pv3 vscsi="[\"/var/tmp/data.img,0:0:0:0,backend=$backend\"]"
-		like "$backend: who serves it" "$(xenpv scsi-list pv3)" "data.img .*$backend .*connected"
-		ok "$backend: it is read" guest_run pv3 60 "dd if=/dev/$(guest_disk pv3 0:0:0:0) of=/dev/null bs=64k count=64"
-		ok "$backend: shutdown" guest_stop pv3 240
-		ok "$backend: nothing is left" wait_for 60 nothing_left || ok "what is left" what_is_left
-	done
+note "one file, with the kernel's backend and without"
+for backend in kernel xenpv; do
+	ok "$backend: it starts" guest_start pv3 vscsi="[\"/var/tmp/data.img,0:0:0:0,backend=$backend\"]"
+	like "$backend: who serves it" "$(xenpv scsi-list pv3)" "data.img .*$backend .*connected"
+	ok "$backend: it is read" guest_run pv3 60 "dd if=/dev/$(guest_disk pv3 0:0:0:0) of=/dev/null bs=64k count=64"
+	ok "$backend: shutdown" guest_stop pv3 240
+	ok "$backend: nothing is left" wait_for 60 nothing_left || ok "what is left" what_is_left
+done
 
-	note "plain xl create, as at boot by xendomains, PVH: root on a SCSI disk, a changer and a tape"
-	# at_boot FILE: Debian's script, which runs xl create for each file there.
-	at_boot() {
-		mkdir -p /etc/xen/auto
-		ln -sf "$1" /etc/xen/auto/
-		/etc/init.d/xendomains start && guest_exists "$(basename "$1" .cfg)"
-	}
-	GUEST_CREATE=at_boot
-	pvh=(type=pvh root=LABEL=lab xenpv_disk='["/var/tmp/more.img,raw,xvdf,rw"]' vscsi='["/dev/vdb,0:0:0:0,ro,shared",
-		"vtl:/var/tmp/library:changer,2:0:0:0", "vtl:/var/tmp/library:drive0,2:0:1:0"]')
-	pvh_devices="disk mediumx tape xvdf"
-	ok "pvh: xendomains starts it, and it boots from there" guest_start pvh1 "${pvh[@]}" || bail "no guest"
-	ok "pvh: its devices come" wait_for 60 has pvh1 "$pvh_devices"
-	ok "pvh: reboot from inside" reboot_inside pvh1
-	ok "pvh: its devices come again" wait_for 60 has pvh1 "$pvh_devices"
-	ok "pvh: xl destroy" xl destroy pvh1
-	ok "pvh: nothing is left" wait_for 60 nothing_left || ok "what is left" what_is_left
-fi
+note "plain xl create, as at boot by xendomains, PVH: root on a SCSI disk, a changer and a tape"
+# at_boot FILE: Debian's script, which runs xl create for each file there.
+at_boot() {
+	mkdir -p /etc/xen/auto
+	ln -sf "$1" /etc/xen/auto/
+	/etc/init.d/xendomains start && guest_exists "$(basename "$1" .cfg)"
+}
+GUEST_CREATE=at_boot
+pvh=(type=pvh root=LABEL=lab xenpv_disk='["/var/tmp/more.img,raw,xvdf,rw"]' vscsi='["/dev/vdb,0:0:0:0,ro,shared",
+	"vtl:/var/tmp/library:changer,2:0:0:0", "vtl:/var/tmp/library:drive0,2:0:1:0"]')
+pvh_devices="disk mediumx tape xvdf"
+ok "pvh: xendomains starts it, and it boots from there" guest_start pvh1 "${pvh[@]}" || bail "no guest"
+ok "pvh: its devices come" wait_for 60 has pvh1 "$pvh_devices"
+ok "pvh: reboot from inside" reboot_inside pvh1
+ok "pvh: its devices come again" wait_for 60 has pvh1 "$pvh_devices"
+ok "pvh: xl destroy" xl destroy pvh1
+ok "pvh: nothing is left" wait_for 60 nothing_left || ok "what is left" what_is_left
 ok "xenpvd ends" daemon_stop
 tap_end
