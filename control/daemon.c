@@ -532,12 +532,16 @@ static int on_store(sd_event_source *s, int fd, uint32_t revents, void *ctx)
 	return 0;
 }
 
-/* What to poll for depends on what has been asked since. */
+/* What was asked since goes out; what to poll for depends on what is left. */
 static int before_poll(sd_event_source *s, void *ctx)
 {
 	struct daemon *daemon = ctx;
-	short events = store_events(daemon->store);
+	int rc = store_flush(daemon->store);
+	short events;
 
+	if (rc)
+		store_fail(daemon->store, rc);
+	events = store_events(daemon->store);
 	if (store_fd(daemon->store) < 0)
 		return sd_event_source_set_enabled(s, SD_EVENT_OFF);
 	/* POLLIN and POLLOUT are EPOLLIN and EPOLLOUT on Linux. */

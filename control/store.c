@@ -427,6 +427,11 @@ static int flush(struct store *st)
 	return 0;
 }
 
+int store_flush(struct store *st)
+{
+	return st->lost || st->depth ? 0 : flush(st);
+}
+
 static struct store_watch **find_watch(struct store *st, uintptr_t id)
 {
 	struct store_watch **at;

@@ -122,6 +122,17 @@ int store_fd(const struct store *st);
 short store_events(const struct store *st);
 
 /*
+ * store_flush - write what waits, as far as that goes without blocking
+ *
+ * For before poll(2): /dev/xen/xenbus can always be written and never says so, and
+ * on a socket it spares a turn. Calls no callback; does nothing within one.
+ *
+ * Return: 0; the negative errno of a connection that is of no use any more, for
+ * store_fail().
+ */
+int store_flush(struct store *st) XPV_MUST_CHECK;
+
+/*
  * store_dispatch - write what waits, read what is there, call the callbacks
  *
  * Call it when poll(2) has reported anything for store_fd(), or at any other
