@@ -94,8 +94,12 @@ void probe_block_caps(const char *sysdir, struct probe_caps *caps)
 		    (int)sizeof(queue))
 			return;
 	}
-	caps->discard = read_number(queue, "discard_max_bytes") > 0;
 	caps->zero = read_number(queue, "write_zeroes_max_bytes") > 0;
+	/* A hole in a block device is what the kernel makes by writing zeroes
+	 * that unmap (Linux 6.1, block/fops.c, blkdev_fallocate()): a device
+	 * that can only discard refuses it. */
+	caps->discard =
+		caps->zero && read_number(queue, "discard_max_bytes") > 0;
 	caps->rotational = read_number(queue, "rotational") == 1;
 	granularity = read_number(queue, "discard_granularity");
 	if (granularity <= UINT32_MAX)

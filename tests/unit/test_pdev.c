@@ -117,6 +117,7 @@ static void options_come_back(void **state)
 		"naa=5000c50012345678,blocksize=512,direct=on",
 		"shared,passthrough,wwid=naa.3333333000007d0",
 		"ro,backend=kernel",
+		"ro,backend=storage-1",
 	};
 	struct pdev_options o;
 	char text[PDEV_OPTIONS_MAX], err[PDEV_ERR_MAX];
@@ -443,8 +444,12 @@ static void sysfs_names_a_device(void **state)
 	make_file("sda/discard_alignment", "512\n");
 	make_file("sda/sda1/partition", "1\n");
 	probe_block_caps(in_dir("sda"), &caps);
-	assert_true(caps.discard);
+	assert_false(caps.discard); /* not by fallocate(2) */
 	assert_false(caps.zero);
+	make_file("sda/queue/write_zeroes_max_bytes", "65536\n");
+	probe_block_caps(in_dir("sda"), &caps);
+	assert_true(caps.discard);
+	assert_true(caps.zero);
 	assert_true(caps.rotational);
 	assert_int_equal(caps.discard_granularity, 4096);
 	assert_int_equal(caps.discard_alignment, 512);
