@@ -40,7 +40,8 @@ static int parse_spec(const struct cli_args *args, struct disk_spec *spec,
 static int check_queues(const struct disk_spec *disk,
 			const struct pdev_props *props, char *err, size_t len)
 {
-	if (disk->tune.value[TUNE_QUEUES] <= 1 || props->multi)
+	if (disk->tune.value[TUNE_QUEUES] <= 1 || props->multi ||
+	    !pdev_by_us(&disk->options))
 		return 0;
 	snprintf(err, len,
 		 "'%.300s' takes one connection only, and so one queue: leave "
@@ -77,7 +78,7 @@ int block_attach(const struct command *command, const struct cli_args *args)
 				sizeof(err));
 	if (!rc)
 		rc = device_open(&ts, args, err);
-	if (!rc)
+	if (!rc && pdev_by_us(&pdev.options))
 		rc = device_check_daemon(args, err);
 	if (!rc)
 		rc = ts_guest_find(ts, args->arg[0], &guest, err, sizeof(err));
@@ -140,10 +141,10 @@ int block_detach(const struct command *command, const struct cli_args *args)
 	if (!rc)
 		rc = device_open(&ts, args, err);
 	/* With --force it is for what is left when nobody answers any more. */
-	if (!rc && !req.force)
-		rc = device_check_daemon(args, err);
 	if (!rc)
 		rc = ts_guest_find(ts, args->arg[0], &guest, err, sizeof(err));
+	if (!rc && !req.force && ts_by_us(ts, &req))
+		rc = device_check_daemon(args, err);
 	if (!rc) {
 		device_catch_signals();
 		rc = ts_block_detach(ts, &req, err, sizeof(err));
@@ -171,9 +172,9 @@ int block_resize(const struct command *command, const struct cli_args *args)
 	if (!rc)
 		rc = device_open(&ts, args, err);
 	if (!rc)
-		rc = device_check_daemon(args, err);
-	if (!rc)
 		rc = ts_guest_find(ts, args->arg[0], &guest, err, sizeof(err));
+	if (!rc && ts_by_us(ts, &req))
+		rc = device_check_daemon(args, err);
 	if (!rc) {
 		device_catch_signals();
 		rc = ts_block_resize(ts, &req, err, sizeof(err));
@@ -225,9 +226,9 @@ int block_set(const struct command *command, const struct cli_args *args)
 	if (!rc)
 		rc = device_open(&ts, args, err);
 	if (!rc)
-		rc = device_check_daemon(args, err);
-	if (!rc)
 		rc = ts_guest_find(ts, args->arg[0], &guest, err, sizeof(err));
+	if (!rc && ts_by_us(ts, &req))
+		rc = device_check_daemon(args, err);
 	if (!rc)
 		rc = ts_block_set(ts, &req, err, sizeof(err));
 	if (rc)
@@ -251,7 +252,7 @@ static void disk_state(const struct ts_disk *disk, char *out, size_t len)
 static bool disk_size(const struct ts_disk *disk, uint64_t *size)
 {
 	*size = disk->size;
-	return disk->sized || (!strcmp(disk->backend, "xenpv") &&
+	return disk->sized || (!strcmp(disk->backend, "xenpv") && disk->own &&
 			       device_size(disk->pname, size));
 }
 
@@ -282,7 +283,8 @@ static void print_table(const void *ctx)
 		table_add(&table, sized ? size : NULL);
 		table_add(&table, *disk->pname ? disk->pname : NULL);
 		table_add(&table, number);
-		table_add(&table, disk->backend);
+		table_add(&table,
+			  disk->own ? disk->backend : disk->server.name);
 		table_add(&table, state);
 	}
 	table_print(&table, stdout);
@@ -303,6 +305,8 @@ static json_t *disk_json(const struct ts_disk *disk)
 	json_object_set_new(o, "vdev", device_json_text(disk->vdev));
 	json_object_set_new(o, "id", json_integer(disk->number));
 	json_object_set_new(o, "backend", json_string(disk->backend));
+	json_object_set_new(o, "backend_domain",
+			    device_json_text(disk->server.name));
 	json_object_set_new(o, "type", device_json_maybe(disk->type));
 	json_object_set_new(o, "read_only",
 			    json_boolean(strcmp(disk->mode, "w") != 0));

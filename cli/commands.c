@@ -203,7 +203,7 @@ const struct command commands[] = {
 			"OPTION  ro rw shared feature-host serial=TEXT "
 			"product=TEXT naa=HEX\n"
 			"        blocksize=512|4096 direct=auto|on|off "
-			"backend=xenpv|kernel\n"
+			"backend=xenpv|kernel|DOMAIN\n"
 			"\n"
 			"Example: xenpv scsi-attach web /dev/vg0/web 0:0:1:0\n",
 		.args_min = 3,
@@ -276,7 +276,7 @@ const struct command commands[] = {
 			"blocksize=512|4096 direct=auto|on|off\n"
 			"           queues=N persistent=N iops=N bps=N iops-burst=N "
 			"bps-burst=N\n"
-			"           on-enospc=fail|pause\n"
+			"           on-enospc=fail|pause backend=DOMAIN\n"
 			"\n"
 			"Example: xenpv block-attach web "
 			"/dev/vg0/web,raw,xvdb,rw\n",

@@ -101,6 +101,9 @@ void device_say_attached(const struct ts_request *req, const char *vdev,
 		snprintf(text, sizeof(text), "%s, serial number %s",
 			 req->pdev->vtl_drive < 0 ? "changer" : "tape drive",
 			 props->serial);
+	} else if (req->pdev->kind == PDEV_ELSEWHERE) {
+		snprintf(text, sizeof(text), "of domain %s",
+			 req->pdev->options.backend);
 	} else if (req->pdev->kind == PDEV_EMPTY) {
 		snprintf(text, sizeof(text), "no medium");
 	} else {

@@ -121,7 +121,7 @@ int scsi_attach(const struct command *command, const struct cli_args *args)
 				sizeof(err));
 	if (!rc)
 		rc = device_open(&ts, args, err);
-	if (!rc && !options.kernel)
+	if (!rc && pdev_by_us(&options))
 		rc = device_check_daemon(args, err);
 	if (!rc)
 		rc = ts_guest_find(ts, args->arg[0], &guest, err, sizeof(err));
@@ -173,7 +173,8 @@ int scsi_detach(const struct command *command, const struct cli_args *args)
 		goto out;
 	}
 	/* With --force it is for what is left when nobody answers any more. */
-	if (!rc && !req.force && !ts_by_kernel(ts, &guest, &at))
+	if (!rc && !req.force && !ts_by_kernel(ts, &guest, &at) &&
+	    ts_by_us(ts, &req))
 		rc = device_check_daemon(args, err);
 	if (!rc) {
 		device_catch_signals();
@@ -334,8 +335,9 @@ static void find_facts(const struct ts_lun *lun, struct facts *facts)
 
 	*facts = (struct facts){0};
 	lun_state(lun, facts->state, sizeof(facts->state));
-	/* Of one that others have made it is a name within the target. */
-	if (lun->kernel && lun->pname[0] != '/')
+	/* Of one that others have made it is a name within the target; and of a
+	 * driver domain's nothing is known here. */
+	if ((lun->kernel && lun->pname[0] != '/') || !lun->own)
 		return;
 	facts->type = "disk";
 	facts->sized = device_size(lun->pname, &facts->size);
@@ -394,7 +396,9 @@ static void print_table(const void *ctx)
 		table_add(&table, facts.sized ? size : NULL);
 		pdev_text(lun, &facts, pdev, sizeof(pdev));
 		table_add(&table, pdev);
-		table_add(&table, lun->kernel ? "kernel" : "xenpv");
+		table_add(&table, lun->kernel ? "kernel"
+				  : lun->own  ? "xenpv"
+					      : lun->server.name);
 		table_add(&table, facts.state);
 	}
 	table_print(&table, stdout);
@@ -427,6 +431,8 @@ static json_t *lun_json(const struct ts_lun *lun)
 	json_object_set_new(o, "dev", json_integer(lun->dev));
 	json_object_set_new(o, "backend",
 			    json_string(lun->kernel ? "kernel" : "xenpv"));
+	json_object_set_new(o, "backend_domain",
+			    device_json_text(lun->server.name));
 	json_object_set_new(o, "type", device_json_maybe(facts.type));
 	json_object_set_new(o, "vendor", device_json_maybe(facts.vendor));
 	json_object_set_new(o, "product", device_json_maybe(facts.product));

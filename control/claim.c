@@ -15,8 +15,8 @@ static int refuse(const struct claim *other, const struct pdev *pdev, char *err,
 	snprintf(
 		err, len,
 		"pdev '%.200s' is given to guest %s (dom %u) as %s already; detach it there, or add the option shared to both",
-		pdev->name, other->guest->name, other->guest->domid,
-		other->place);
+		pdev->name, other->guest->name[0] ? other->guest->name : "?",
+		other->guest->domid, other->place);
 	return -EBUSY;
 }
 

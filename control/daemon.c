@@ -27,6 +27,7 @@
 #include "control/device.h"
 #include "control/guest_worker.h"
 #include "control/hotplug.h"
+#include "control/presence.h"
 #include "control/rundir.h"
 #include "control/spawner.h"
 #include "control/toolstack.h"
@@ -192,9 +193,10 @@ static void on_introduced(struct store *st, const struct store_reply *rsp,
 	struct guest *guest = guest_find(query->daemon, query->domid);
 	struct device *dev;
 
-	if (rsp->err)
+	/* A driver domain may not ask. Its guest is gone when its end is. */
+	if (rsp->err && rsp->err != -EACCES)
 		goto out;
-	if (strcmp(rsp->value, "F")) {
+	if (rsp->err || strcmp(rsp->value, "F")) {
 		touch_guest(query->daemon, query->class, query->domid);
 		goto out;
 	}
@@ -216,7 +218,10 @@ static void on_removed(struct store *st, const struct store_reply *rsp,
 {
 	(void)st;
 	(void)ctx;
-	if (rsp->err && rsp->err != -ENOENT && rsp->err != -ECANCELED)
+	/* A driver domain's directories are its toolstack's, if it has made none
+	 * for this guest. */
+	if (rsp->err && rsp->err != -ENOENT && rsp->err != -ECANCELED &&
+	    rsp->err != -EACCES)
 		log_line(LOG_WARNING, NULL,
 			 "cannot remove nodes of a guest that is gone: %s",
 			 strerror(-rsp->err));
@@ -776,6 +781,7 @@ int daemon_run(const struct daemon_cfg *cfg)
 	if (!rc && !site_place(cfg->site))
 		daemon.scopes = scopes_new(daemon.event, &cfg->limits);
 	if (!rc) {
+		presence_tell(daemon.store);
 		spawn_ready(&daemon);
 		rc = sd_event_loop(daemon.event);
 	}

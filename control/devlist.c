@@ -38,6 +38,7 @@ static bool same_thing(const struct pdev *a, const struct pdev *b)
 	if (a->kind == PDEV_NULL || b->kind == PDEV_NULL)
 		return false;
 	return !strcmp(a->path, b->path) &&
+	       !strcmp(a->options.backend, b->options.backend) &&
 	       !(a->options.shared && b->options.shared);
 }
 
@@ -118,14 +119,12 @@ static int check_one(struct devlist *list, size_t i, struct toolstack *ts,
 {
 	const struct guest_item *item = &list->gf->item[i];
 	const struct pdev *pdev = &list->pdev[i];
+	uint32_t server;
 	int rc;
 
-	if (item->backend >= 0 && item->backend != ts->self)
-		return ts_fail(why, len, -EXDEV,
-			       "backend domain %" PRId64
-			       " is not this one, which is %" PRIu32
-			       ": leave it out, or run this there",
-			       item->backend, ts->self);
+	if (pdev->kind == PDEV_ELSEWHERE)
+		return ts_server_find(ts, pdev->options.backend, &server, why,
+				      len);
 	rc = ts_pdev_free_but(ts, pdev, but, why, len);
 	if (rc || but != UINT32_MAX)
 		return rc;
@@ -234,6 +233,7 @@ static bool goes_with(const struct devlist *list, size_t i, size_t j)
 
 	/* Those of the kernel's backend are set up one by one. */
 	return !a->disk && !b->disk && a->at.host == b->at.host &&
+	       !strcmp(a->options.backend, b->options.backend) &&
 	       !a->options.kernel && !b->options.kernel && !list->has[j];
 }
 
@@ -286,8 +286,9 @@ int devlist_attach(struct devlist *list, struct toolstack *ts,
 /* --------------------------------------------------------------- collect */
 
 /* Is node LEAF of a backend of the guest VALUE? */
-static bool node_is(struct toolstack *ts, const char *type, uint32_t domid,
-		    uint32_t id, const char *leaf, const char *value)
+static bool node_is(struct toolstack *ts, uint32_t server, const char *type,
+		    uint32_t domid, uint32_t id, const char *leaf,
+		    const char *value)
 {
 	char path[PATH_LEN];
 	char *text = NULL;
@@ -296,7 +297,7 @@ static bool node_is(struct toolstack *ts, const char *type, uint32_t domid,
 	snprintf(path, sizeof(path),
 		 "/local/domain/%" PRIu32 "/backend/%s/%" PRIu32 "/%" PRIu32
 		 "/%s",
-		 ts->self, type, domid, id, leaf);
+		 server, type, domid, id, leaf);
 	is = !store_sync_read(ts->st, 0, path, &text, NULL) &&
 	     !strcmp(text, value);
 	free(text);
@@ -322,8 +323,10 @@ static int add_text(struct guest_file *gf, bool disk, char *text,
 static int collect_lun(struct guest_file *gf, struct toolstack *ts,
 		       const struct ts_lun *lun, char *err, size_t len)
 {
-	bool host = node_is(ts, TS_TYPE, lun->guest.domid, lun->controller,
-			    "feature-host", "1");
+	const struct ts_guest *server = &lun->server;
+	bool host = node_is(ts, server->domid, TS_TYPE, lun->guest.domid,
+			    lun->controller, "feature-host", "1");
+	bool other = server->domid != ts->self;
 	char *text = NULL;
 
 	if (lun->kernel)
@@ -332,9 +335,10 @@ static int collect_lun(struct guest_file *gf, struct toolstack *ts,
 			       "backend's, which cannot be given again: detach "
 			       "it first",
 			       lun->vdev, gf->name);
-	if (asprintf(&text, "%s,%s%s%s%s", lun->pname, lun->vdev,
+	if (asprintf(&text, "%s,%s%s%s%s%s%s", lun->pname, lun->vdev,
 		     host ? ",feature-host" : "", *lun->options ? "," : "",
-		     lun->options) < 0)
+		     lun->options, other ? ",backend=" : "",
+		     other ? server->name : "") < 0)
 		text = NULL;
 	return add_text(gf, false, text, lun->vdev, err, len);
 }
@@ -343,18 +347,22 @@ static int collect_disk(struct guest_file *gf, struct toolstack *ts,
 			const struct ts_disk *disk, char *err, size_t len)
 {
 	uint32_t domid = disk->guest.domid, id = disk->number;
-	bool cdrom =
-		node_is(ts, TS_TYPE_BLOCK, domid, id, "device-type", "cdrom");
-	bool keep =
-		node_is(ts, TS_TYPE_BLOCK, domid, id, "discard-enable", "0");
+	const struct ts_guest *server = &disk->server;
+	bool cdrom = node_is(ts, server->domid, TS_TYPE_BLOCK, domid, id,
+			     "device-type", "cdrom");
+	bool keep = node_is(ts, server->domid, TS_TYPE_BLOCK, domid, id,
+			    "discard-enable", "0");
+	bool other = server->domid != ts->self;
 	char *text = NULL;
 
 	if (strcmp(disk->backend, "xenpv"))
 		return 0; /* xl knows of it */
-	if (asprintf(&text, "vdev=%s,access=%s%s%s%s%s,target=%s", disk->vdev,
-		     strcmp(disk->mode, "w") ? "ro" : "rw",
+	if (asprintf(&text, "vdev=%s,access=%s%s%s%s%s%s%s,target=%s",
+		     disk->vdev, strcmp(disk->mode, "w") ? "ro" : "rw",
 		     cdrom ? ",devtype=cdrom" : "", keep ? ",no-discard" : "",
-		     *disk->options ? "," : "", disk->options, disk->pname) < 0)
+		     *disk->options ? "," : "", disk->options,
+		     other ? ",backend=" : "", other ? server->name : "",
+		     disk->pname) < 0)
 		text = NULL;
 	return add_text(gf, true, text, disk->vdev, err, len);
 }

@@ -199,6 +199,7 @@ static int set_nothing(struct parser *p, const char *value)
 }
 
 static int set_refused(struct parser *p, const char *value);
+static int set_backend(struct parser *p, const char *item);
 
 enum value {
 	NO_VALUE,
@@ -221,9 +222,7 @@ static const struct parameter {
 	{"direct", VALUE, set_ours, NULL},
 	{"backendtype", VALUE, set_refused,
 	 "the backend is always xenpvd: leave it out"},
-	{"backend", VALUE, set_refused,
-	 "the backend is the domain this runs in: leave it out, or use "
-	 "'xl block-attach' for a disk of the kernel's backend"},
+	{"backend", VALUE, set_backend, NULL},
 	{"script", VALUE, set_refused,
 	 "no script is run: give the device that it would make as target"},
 	{"specification", VALUE, set_refused,
@@ -267,6 +266,16 @@ static int set_ours(struct parser *p, const char *item)
 	return 0;
 }
 
+static int set_backend(struct parser *p, const char *item)
+{
+	if (!strcmp(item, "backend=kernel"))
+		return fail(p, -EOPNOTSUPP,
+			    "'%s' is not supported: use 'xl block-attach' for "
+			    "a disk of the kernel's backend",
+			    item);
+	return set_ours(p, item);
+}
+
 /* Is ITEM the parameter KEY? Then *VALUE is behind the "=", or NULL. */
 static bool item_is(const char *item, const char *key, const char **value)
 {
@@ -288,7 +297,8 @@ static int take_parameter(struct parser *p, const struct parameter *param,
 		return fail(p, -EINVAL,
 			    "parameter '%s' takes no value: write just '%s'",
 			    param->key, param->key);
-	if (param->set == set_ours || param->set == set_refused)
+	if (param->set == set_ours || param->set == set_refused ||
+	    param->set == set_backend)
 		return param->set(p, item);
 	return param->set(p, value);
 }

@@ -133,6 +133,23 @@ static int parse_vdev(struct guest_item *item, struct part vdev, char *err,
 	return rc;
 }
 
+/* xend's third field and the option say the same. */
+static int settle_backend(struct guest_item *item, char *err, size_t len)
+{
+	struct pdev_options *o = &item->options;
+
+	if (item->backend <= 0)
+		return 0;
+	if (o->kernel || o->backend[0])
+		return fail(err, len, -EINVAL,
+			    "the backend's domain is given twice, as %" PRId64
+			    " behind the vdev and by the option backend: "
+			    "remove one",
+			    item->backend);
+	snprintf(o->backend, sizeof(o->backend), "%" PRId64, item->backend);
+	return 0;
+}
+
 static int parse_vscsi(struct guest_item *item, size_t *at, char *err,
 		       size_t len)
 {
@@ -165,7 +182,7 @@ static int parse_vscsi(struct guest_item *item, size_t *at, char *err,
 	rest = behind(vdev);
 	item->backend = take_backend(&rest);
 	if (!rest)
-		return 0;
+		return settle_backend(item, err, len);
 	*at = (size_t)(rest - item->text) + strspn(rest, " \t");
 	if (!rest[strspn(rest, " \t")])
 		return fail(err, len, -EINVAL,
@@ -175,7 +192,7 @@ static int parse_vscsi(struct guest_item *item, size_t *at, char *err,
 	rc = options ? pdev_options_parse(&item->options, options, err, len)
 		     : fail(err, len, -ENOMEM, "out of memory");
 	free(options);
-	return rc;
+	return rc ? rc : settle_backend(item, err, len);
 }
 
 static int parse_disk(struct guest_item *item, char *err, size_t len)

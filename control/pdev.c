@@ -320,6 +320,22 @@ static bool is_iso(const struct pdev *pdev)
 	       !strcasecmp(pdev->name + n - 4, ".iso");
 }
 
+/* What NAME means is known where it is. */
+static int parse_elsewhere(struct pdev *pdev, const char *name, char *err,
+			   size_t len)
+{
+	if (!pdev_is_whole(name))
+		return fail(
+			err, len, -EINVAL,
+			"pdev '%.200s' is to be found by domain '%s', whose directory is another one; give the whole path",
+			name, pdev->options.backend);
+	pdev->kind = PDEV_ELSEWHERE;
+	pdev->cdrom = pdev_is_cdrom(name);
+	strcpy(pdev->name, name);
+	strcpy(pdev->path, name);
+	return 0;
+}
+
 int pdev_parse(struct pdev *pdev, const char *name,
 	       const struct pdev_options *options, char *err, size_t len)
 {
@@ -340,6 +356,8 @@ int pdev_parse(struct pdev *pdev, const char *name,
 		return fail(err, len, -ENAMETOOLONG,
 			    "pdev '%.64s...' is too long; give a shorter path",
 			    name);
+	if (pdev->options.backend[0])
+		return parse_elsewhere(pdev, name, err, len);
 	pdev->cdrom = take_cdrom(&name);
 	rc = parse_fault(pdev, &name, err, len);
 	if (rc)
@@ -690,6 +708,11 @@ int pdev_open(const struct pdev *pdev, int *fd, struct pdev_props *props,
 
 	memset(props, 0, sizeof(*props));
 	*fd = -1;
+	if (pdev->kind == PDEV_ELSEWHERE)
+		return fail(
+			err, len, -EXDEV,
+			"pdev '%.200s' is a device of domain '%s', not of this one; attach it again",
+			pdev->name, pdev->options.backend);
 	props->read_only = pdev->options.read_only;
 	props->multi = pdev->kind != PDEV_NBD && !is_image(pdev);
 	if (pdev->kind == PDEV_SG)
@@ -747,6 +770,12 @@ int pdev_check(const struct pdev *pdev, struct pdev_props *props, char *err,
 	struct pdev_props ignored;
 	int fd, rc;
 
+	/* Its own xenpvd does, and says so. */
+	if (pdev->kind == PDEV_ELSEWHERE) {
+		if (props)
+			memset(props, 0, sizeof(*props));
+		return 0;
+	}
 	rc = pdev_guard(pdev, &fd, err, len);
 	if (!rc && fd >= 0)
 		close(fd);

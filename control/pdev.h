@@ -19,7 +19,7 @@
  *   options  comma separated: ro rw shared feature-host serial=TEXT
  *            product=TEXT naa=HEX blocksize=512|4096 direct=auto|on|off
  *            format=raw|qcow2|vhdx|vpc|vmdk
- *            passthrough wwid=TEXT backend=xenpv|kernel
+ *            passthrough wwid=TEXT backend=xenpv|kernel|DOMAIN
  *
  * A path of a tape drive (st, nst), a medium changer (sch), a CD drive (sr), or
  * of any SCSI device's sg node is that device itself; so is a disk with the
@@ -27,6 +27,9 @@
  * port, naa.WWN:LUN (sgdev_find_port()). What was found is kept by the option
  * wwid: the device is found again when its nodes have changed, and no other is
  * taken for it.
+ *
+ * With backend=DOMAIN it is a device of that driver domain: its xenpvd finds out
+ * what the name means there. Here it is a text.
  *
  * (host:N, a whole adapter, is no pdev: control/vscsi_host.h.)
  *
@@ -51,20 +54,22 @@
 #include "wire/port.h"
 
 #define PDEV_ERR_MAX	 512
-#define PDEV_OPTIONS_MAX 256
+#define PDEV_OPTIONS_MAX 320
 #define PDEV_ID_MAX	 64
 #define PDEV_ARGS_MAX	 128
 #define PDEV_SERIAL_MAX	 32 /* with NUL; struct proto_lun */
 #define PDEV_PRODUCT_MAX 17 /* with NUL; INQUIRY has 16 characters */
+#define PDEV_BACKEND_MAX 64 /* with NUL; of a domain's name */
 
 enum pdev_kind {
-	PDEV_FILE,  /* regular file */
-	PDEV_BLOCK, /* block device */
-	PDEV_NULL,  /* null:SIZE */
-	PDEV_NBD,   /* nbd:... */
-	PDEV_SG,    /* a real SCSI device, by its sg node */
-	PDEV_EMPTY, /* cdrom: without a medium */
-	PDEV_VTL,   /* of a virtual tape library */
+	PDEV_FILE,	/* regular file */
+	PDEV_BLOCK,	/* block device */
+	PDEV_NULL,	/* null:SIZE */
+	PDEV_NBD,	/* nbd:... */
+	PDEV_SG,	/* a real SCSI device, by its sg node */
+	PDEV_EMPTY,	/* cdrom: without a medium */
+	PDEV_VTL,	/* of a virtual tape library */
+	PDEV_ELSEWHERE, /* a driver domain's; nothing is known of it here */
 };
 
 enum pdev_direct {
@@ -87,7 +92,8 @@ struct pdev_options {
 	bool shared;	  /* other LUNs may have the same pdev if they say so */
 	bool passthrough; /* a disk: give it itself */
 	bool kernel;	  /* served by xen-scsiback, not by xenpvd (lio.h) */
-	bool no_scsi;	  /* set by who cannot: what has blocks gives those, and
+	char backend[PDEV_BACKEND_MAX]; /* served by this domain; "": by ours */
+	bool no_scsi; /* set by who cannot: what has blocks gives those, and
 			 other devices are refused; no word of the list */
 	bool feature_host; /* of the controller, not of the LUN: the command
 			      line writes it to the node "feature-host" */
@@ -155,6 +161,12 @@ int pdev_vdev_parse(struct pdev_vdev *vdev, const char *text, char *err,
 int pdev_options_parse(struct pdev_options *options, const char *text,
 		       char *err, size_t len) XPV_MUST_CHECK;
 
+/* Is it our domain's xenpvd that serves what has OPTIONS? */
+static inline bool pdev_by_us(const struct pdev_options *options)
+{
+	return !options->kernel && !options->backend[0];
+}
+
 /*
  * The node "options" of a LUN: what pdev_options_parse() reads back as the
  * same OPTIONS, feature-host left out; "" for the defaults. TEXT has room for
@@ -191,7 +203,7 @@ int pdev_id(const struct pdev *pdev, char *id) XPV_MUST_CHECK;
 
 /*
  * Open PDEV and measure it. *FD is the caller's to close; -1 for PDEV_NULL and
- * PDEV_EMPTY, whose size is 0. A
+ * PDEV_EMPTY, whose size is 0. -EXDEV for PDEV_ELSEWHERE. A
  * block device that is not shared is opened exclusively, so that one which the
  * host itself has mounted is refused. -EBUSY for that; -EROFS for one that
  * cannot be written and has no "ro"; -EINVAL for an empty one or one whose
@@ -223,7 +235,8 @@ int pdev_guard(const struct pdev *pdev, int *fd, char *err,
 
 /*
  * What the command line asks before it writes anything: would pdev_open()
- * succeed? PROPS may be NULL. A -EBUSY here can also mean that a guest has it
+ * succeed? PROPS may be NULL. Of PDEV_ELSEWHERE nobody here can tell: 0, and
+ * props of zeroes. A -EBUSY here can also mean that a guest has it
  * already; the line says so.
  */
 int pdev_check(const struct pdev *pdev, struct pdev_props *props, char *err,

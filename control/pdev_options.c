@@ -110,7 +110,8 @@ static const struct {
 	[OPT_FORMAT] = {"format", "raw, qcow2, vhdx, vpc or vmdk"},
 	[OPT_PASSTHROUGH] = {"passthrough", NULL},
 	[OPT_WWID] = {"wwid", "1 to 95 letters, digits and .:_-"},
-	[OPT_BACKEND] = {"backend", "xenpv or kernel"},
+	[OPT_BACKEND] = {"backend",
+			 "xenpv, kernel, or a driver domain's name or number"},
 };
 
 static const char *const direct_names[] = {
@@ -198,7 +199,8 @@ static bool parse_naa(const char *value, uint64_t *naa)
 	return true;
 }
 
-static bool is_wwid(const char *value)
+/* A WWID, or a domain's name. */
+static bool is_word(const char *value)
 {
 	return strspn(value, "0123456789.:_-ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 			     "abcdefghijklmnopqrstuvwxyz") == strlen(value);
@@ -250,11 +252,13 @@ static bool set_option(struct pdev_options *o, enum option option,
 		o->passthrough = true;
 		return true;
 	case OPT_WWID:
-		return is_wwid(value) &&
+		return is_word(value) &&
 		       copy_text(o->wwid, sizeof(o->wwid), value);
 	case OPT_BACKEND:
 		o->kernel = !strcmp(value, "kernel");
-		return o->kernel || !strcmp(value, "xenpv");
+		return o->kernel || !strcmp(value, "xenpv") ||
+		       (is_word(value) &&
+			copy_text(o->backend, sizeof(o->backend), value));
 	case OPT_N:
 		break;
 	}
@@ -369,6 +373,8 @@ void pdev_options_format(const struct pdev_options *o, char *text)
 		n += (size_t)sprintf(text + n, ",wwid=%s", o->wwid);
 	if (o->kernel)
 		n += (size_t)sprintf(text + n, ",backend=kernel");
+	if (o->backend[0])
+		n += (size_t)sprintf(text + n, ",backend=%s", o->backend);
 	if (n)
 		memmove(text, text + 1, n);
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "control/presence.h"
 #include "control/ts_place.h"
 
 /* All backends of all guests in one copy. */
@@ -56,6 +57,7 @@ void ts_close(struct toolstack *ts)
 	if (!ts)
 		return;
 	store_close(ts->st);
+	free(ts->server);
 	free(ts);
 }
 
@@ -81,7 +83,7 @@ bool ts_guest_load(struct toolstack *ts, uint32_t domid, struct ts_guest *guest)
 	return there;
 }
 
-static bool parse_domid(const char *text, uint32_t *domid)
+bool ts_parse_domid(const char *text, uint32_t *domid)
 {
 	unsigned long n;
 
@@ -95,9 +97,10 @@ static bool parse_domid(const char *text, uint32_t *domid)
 	return n < 0x7ff0; /* DOMID_FIRST_RESERVED */
 }
 
-/* What all of NAMES, which are domains' numbers, are called: malloc'ed; NULL after
- * an error, which goes to *RC. */
-static char **guest_names(struct toolstack *ts, char **names, size_t n, int *rc)
+/* Node LEAF of all of NAMES, which are domains' numbers: malloc'ed; NULL after an
+ * error, which goes to *RC. */
+static char **domain_nodes(struct toolstack *ts, char **names, size_t n,
+			   const char *leaf, int *rc)
 {
 	char **value = calloc(n + 1, sizeof(*value));
 	const char **path = calloc(n + 1, sizeof(*path));
@@ -105,8 +108,8 @@ static char **guest_names(struct toolstack *ts, char **names, size_t n, int *rc)
 
 	*rc = value && path && text ? 0 : -ENOMEM;
 	for (size_t i = 0; i < n && !*rc; i++) {
-		snprintf(text[i], sizeof(text[i]), "/local/domain/%.20s/name",
-			 names[i]);
+		snprintf(text[i], sizeof(text[i]), "/local/domain/%.20s/%s",
+			 names[i], leaf);
 		path[i] = text[i];
 	}
 	if (!*rc)
@@ -132,11 +135,11 @@ static int find_by_name(struct toolstack *ts, const char *text,
 	if (rc == -ENOENT)
 		rc = 0;
 	if (!rc)
-		called = guest_names(ts, names, n, &rc);
+		called = domain_nodes(ts, names, n, "name", &rc);
 	if (rc)
 		rc = ts_fail_store(err, len, rc, "list the guests");
 	for (size_t i = 0; i < n && !rc; i++) {
-		if (!parse_domid(names[i], &domid) || !called[i] ||
+		if (!ts_parse_domid(names[i], &domid) || !called[i] ||
 		    strcmp(called[i], text))
 			continue;
 		if (found)
@@ -169,7 +172,7 @@ int ts_guest_find(struct toolstack *ts, const char *text,
 	for (const char *p = text; *p; p++)
 		number = number && isdigit((unsigned char)*p);
 	if (number) {
-		if (!parse_domid(text, &guest->domid) ||
+		if (!ts_parse_domid(text, &guest->domid) ||
 		    !ts_guest_load(ts, guest->domid, guest))
 			return ts_fail(err, len, -ENOENT,
 				       "guest %s does not exist: %s", text,
@@ -186,6 +189,95 @@ int ts_guest_find(struct toolstack *ts, const char *text,
 			"has its devices without xenpv: name another one",
 			text);
 	return 0;
+}
+
+/* ---------------------------------------------------------------- servers */
+
+/* It says so there; the node is xenpvd's (control/presence.h). */
+static void server_path(uint32_t domid, char *path)
+{
+	snprintf(path, PATH_LEN, "/local/domain/%" PRIu32 "/" PRESENCE_NODE,
+		 domid);
+}
+
+int ts_server_find(struct toolstack *ts, const char *name, uint32_t *domid,
+		   char *err, size_t len)
+{
+	char path[PATH_LEN], why[TS_ERR_MAX];
+	struct ts_guest server;
+	int rc = ts_guest_find(ts, name, &server, why, sizeof(why));
+
+	if (rc == -EINVAL)
+		return ts_fail(err, len, rc,
+			       "backend '%s' is the domain that this runs in: "
+			       "leave it out",
+			       name);
+	if (rc == -ENOENT)
+		return ts_fail(err, len, rc,
+			       "backend '%s': there is no such domain: %s",
+			       name, ts_word(ts, SITE_GUESTS));
+	if (rc)
+		return ts_fail(err, len, rc, "%s", why);
+	server_path(server.domid, path);
+	if (!ts_path_exists(ts, 0, path))
+		return ts_fail(err, len, -ENXIO,
+			       "backend '%s' runs no xenpvd, so it serves "
+			       "nothing: start it there",
+			       name);
+	*domid = server.domid;
+	return 0;
+}
+
+/* Ours first. */
+static int add_server(struct toolstack *ts, uint32_t domid)
+{
+	struct ts_guest *more;
+
+	more = realloc(ts->server, (ts->nservers + 1) * sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	ts->server = more;
+	/* One that goes just now has nothing any more. */
+	if (ts_guest_load(ts, domid, &more[ts->nservers]) || domid == ts->self)
+		ts->nservers++;
+	return 0;
+}
+
+static int load_servers(struct toolstack *ts)
+{
+	char **names = NULL, **present = NULL;
+	uint32_t domid;
+	size_t n = 0;
+	int rc;
+
+	rc = store_sync_ls(ts->st, 0, "/local/domain", &names, &n);
+	if (rc == -ENOENT)
+		rc = 0;
+	if (!rc)
+		present = domain_nodes(ts, names, n, PRESENCE_NODE, &rc);
+	if (!rc)
+		rc = add_server(ts, ts->self);
+	for (size_t i = 0; i < n && !rc; i++)
+		if (present[i] && ts_parse_domid(names[i], &domid) &&
+		    domid != ts->self)
+			rc = add_server(ts, domid);
+	if (present)
+		store_free_many(present, n);
+	free(present);
+	free(names);
+	return rc;
+}
+
+int ts_each_server(struct toolstack *ts,
+		   int (*fn)(struct toolstack *ts,
+			     const struct ts_guest *server, void *ctx),
+		   void *ctx)
+{
+	int rc = ts->nservers ? 0 : load_servers(ts);
+
+	for (size_t i = 0; i < ts->nservers && !rc; i++)
+		rc = fn(ts, &ts->server[i], ctx);
+	return rc;
 }
 
 /* ------------------------------------------------------------------ pdevs */
@@ -296,8 +388,10 @@ int ts_pdev_free_but(struct toolstack *ts, const struct pdev *pdev,
 	struct store_tree *tree[N];
 	int rc;
 
-	if (pdev->kind == PDEV_NULL || pdev->kind == PDEV_EMPTY)
-		return 0; /* nothing in it that two could fight for */
+	/* Nothing in it that two could fight for; or its own xenpvd decides. */
+	if (pdev->kind == PDEV_NULL || pdev->kind == PDEV_EMPTY ||
+	    pdev->kind == PDEV_ELSEWHERE)
+		return 0;
 	for (size_t i = 0; i < N; i++) {
 		snprintf(path[i], PATH_LEN,
 			 "/local/domain/%" PRIu32 "/backend/%s", ts->self,
@@ -341,10 +435,11 @@ void ts_list_free(struct ts_list *list)
 
 /* Add the LUN at DIR ("U/vscsi-devs/dev-N") of the guest's tree. */
 static int add_lun(struct toolstack *ts, struct ts_list *list,
-		   const struct ts_guest *guest, bool kernel,
-		   const struct store_tree *tree, const char *dir)
+		   const struct ts_lun *like, const struct store_tree *tree,
+		   const char *dir)
 {
-	struct ts_lun lun = {.guest = *guest, .kernel = kernel}, *more;
+	const struct ts_guest *guest = &like->guest;
+	struct ts_lun lun = *like, *more;
 	char path[PATH_LEN];
 
 	if (sscanf(dir, "%" SCNu32 "/vscsi-devs/dev-%" SCNu32, &lun.controller,
@@ -381,15 +476,20 @@ static int add_lun(struct toolstack *ts, struct ts_list *list,
 }
 
 static int add_type(struct toolstack *ts, struct ts_list *list,
-		    const struct ts_guest *guest, const char *type)
+		    const struct ts_guest *guest, const struct ts_guest *server,
+		    const char *type)
 {
+	const struct ts_lun like = {.guest = *guest,
+				    .server = *server,
+				    .own = server->domid == ts->self,
+				    .kernel = !strcmp(type, TS_TYPE_KERNEL)};
 	const struct store_node *c, *d;
 	struct store_tree *tree = NULL;
 	char path[PATH_LEN];
 	int rc;
 
 	snprintf(path, sizeof(path),
-		 "/local/domain/%" PRIu32 "/backend/%s/%" PRIu32, ts->self,
+		 "/local/domain/%" PRIu32 "/backend/%s/%" PRIu32, server->domid,
 		 type, guest->domid);
 	rc = store_sync_snapshot(ts->st, 0, path, &all_limits, &tree);
 	if (rc)
@@ -401,9 +501,7 @@ static int add_type(struct toolstack *ts, struct ts_list *list,
 			continue;
 		for (d = tree_child(tree, path, NULL); d && !rc;
 		     d = tree_child(tree, path, d))
-			rc = add_lun(ts, list, guest,
-				     !strcmp(type, TS_TYPE_KERNEL), tree,
-				     d->path);
+			rc = add_lun(ts, list, &like, tree, d->path);
 	}
 	tree_free(tree);
 	return rc;
@@ -436,18 +534,36 @@ int ts_each_guest(struct toolstack *ts,
 	if (rc == -ENOENT)
 		rc = 0;
 	for (char **p = names; p && *p && !rc; p++)
-		if (parse_domid(*p, &domid) && ts_guest_load(ts, domid, &guest))
+		if (ts_parse_domid(*p, &domid) &&
+		    ts_guest_load(ts, domid, &guest))
 			rc = fn(ts, &guest, ctx);
 	free(names);
 	return rc;
 }
 
+struct lun_search {
+	struct ts_list *list;
+	const struct ts_guest *guest;
+};
+
+static int add_from(struct toolstack *ts, const struct ts_guest *server,
+		    void *ctx)
+{
+	struct lun_search *search = ctx;
+	int rc = add_type(ts, search->list, search->guest, server, TS_TYPE);
+
+	if (rc || server->domid != ts->self)
+		return rc;
+	return add_type(ts, search->list, search->guest, server,
+			TS_TYPE_KERNEL);
+}
+
 static int add_guest(struct toolstack *ts, const struct ts_guest *guest,
 		     void *ctx)
 {
-	int rc = add_type(ts, ctx, guest, TS_TYPE);
+	struct lun_search search = {ctx, guest};
 
-	return rc ? rc : add_type(ts, ctx, guest, TS_TYPE_KERNEL);
+	return ts_each_server(ts, add_from, &search);
 }
 
 int ts_list_add(struct toolstack *ts, const struct ts_guest *guest,

@@ -232,9 +232,11 @@ int ts_block_set(struct toolstack *ts, const struct ts_request *req, char *err,
 /* One LUN as xenstore has it. State 0: there is no such node. */
 struct ts_lun {
 	struct ts_guest guest;
-	bool kernel;	     /* served by xen-scsiback */
-	uint32_t controller; /* U */
-	uint32_t dev;	     /* N of dev-N */
+	struct ts_guest server; /* the domain whose backend it is */
+	bool own;		/* ours */
+	bool kernel;		/* served by xen-scsiback */
+	uint32_t controller;	/* U */
+	uint32_t dev;		/* N of dev-N */
 	char *vdev, *pname, *pdev, *options, *error; /* never NULL */
 	uint32_t back_state, front_state;	     /* of the controller */
 	uint32_t dev_state, front_dev_state;
@@ -258,7 +260,9 @@ void ts_list_free(struct ts_list *list);
 /* One disk as xenstore has it. */
 struct ts_disk {
 	struct ts_guest guest;
-	const char *backend; /* "xenpv", "kernel", "qemu" */
+	struct ts_guest server; /* the domain whose backend it is */
+	bool own;		/* ours */
+	const char *backend;	/* "xenpv", "kernel", "qemu" */
 	uint32_t number;
 	/* never NULL; mode: "r", "w" */
 	char *vdev, *pname, *pdev, *options, *mode, *type, *error;
@@ -309,8 +313,13 @@ int ts_pdev_free_but(struct toolstack *ts, const struct pdev *pdev,
  * state is InitWait or beyond, or there is no such device. */
 bool ts_served(struct toolstack *ts, const struct ts_request *req);
 
-/* ts_left - are there nodes of backends of ours for guest DOMID? */
+/* ts_left - are there nodes of backends of ours, or of driver domains, for guest
+ * DOMID? */
 bool ts_left(struct toolstack *ts, uint32_t domid);
+
+/* ts_by_us - is the device at REQ's place our domain's, if there is one, and not a
+ * driver domain's? */
+bool ts_by_us(struct toolstack *ts, const struct ts_request *req);
 
 /* ts_state_name - "connected" for 4, "-" for 0, "?" beyond the protocol. */
 const char *ts_state_name(uint32_t state);

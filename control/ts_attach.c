@@ -27,10 +27,12 @@ static uint32_t free_dev(const struct store_tree *back, uint32_t n)
 static int write_lun(struct place *p, store_tx tx)
 {
 	const struct pdev *pdev = p->req->pdev;
+	struct pdev_options there = pdev->options;
 	char options[PDEV_OPTIONS_MAX], dir[PATH_LEN];
 	int rc;
 
-	pdev_options_format(&pdev->options, options);
+	there.backend[0] = '\0'; /* where it is read, it is its own */
+	pdev_options_format(&there, options);
 	ts_dev_path(dir, p->back, p->dev, NULL);
 	rc = place_put(p, tx, dir, "p-devname", pdev->name);
 	if (!rc)
@@ -45,10 +47,26 @@ static int write_lun(struct place *p, store_tx tx)
 	return rc;
 }
 
+/* A driver domain removes what is left of a guest, as ours does. */
+static int give_parent(struct place *p, store_tx tx)
+{
+	char path[BASE_LEN];
+	int rc;
+
+	if (p->server == p->ts->self)
+		return 0;
+	strcpy(path, p->back);
+	*strrchr(path, '/') = '\0';
+	rc = store_sync_mkdir(p->ts->st, tx, path);
+	return rc ? rc
+		  : store_sync_set_perms(p->ts->st, tx, path, p->server,
+					 p->server);
+}
+
 /* Permissions first: what is written below inherits them. */
 int place_write_ends(struct place *p, store_tx tx)
 {
-	uint32_t domid = p->req->guest->domid, self = p->ts->self;
+	uint32_t domid = p->req->guest->domid, self = p->server;
 	struct store *st = p->ts->st;
 	int rc;
 
@@ -57,6 +75,8 @@ int place_write_ends(struct place *p, store_tx tx)
 		rc = store_sync_mkdir(st, tx, p->front);
 	if (!rc)
 		rc = store_sync_set_perms(st, tx, p->front, domid, self);
+	if (!rc)
+		rc = give_parent(p, tx);
 	if (!rc)
 		rc = store_sync_mkdir(st, tx, p->back);
 	if (!rc)
@@ -447,7 +467,9 @@ int ts_attach(struct toolstack *ts, const struct ts_request *req, char *err,
 	struct place p;
 	int rc;
 
-	place_init(&p, ts, req, err, len);
+	rc = place_init_new(&p, ts, req, err, len);
+	if (rc)
+		return rc;
 	if (!req->pdev->options.kernel)
 		return attach(&p);
 	place_use_kernel(&p);

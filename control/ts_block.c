@@ -21,6 +21,8 @@ static const char *type_of(const struct pdev *pdev)
 		return "phy";
 	case PDEV_NBD:
 		return "nbd";
+	case PDEV_ELSEWHERE:
+		return pdev->name[0] == '/' ? "phy" : "null";
 	case PDEV_NULL:
 	case PDEV_EMPTY: /* refused by options.no_scsi, as is: */
 	case PDEV_SG:
@@ -73,6 +75,7 @@ static int write_disk(struct place *p, store_tx tx)
 	int rc;
 
 	rest.read_only = false; /* it is in mode */
+	rest.backend[0] = '\0'; /* where it is read, it is its own */
 	pdev_options_format(&rest, options);
 	rc = place_write_ends(p, tx);
 	for (size_t i = 0; i < XPV_ARRAY_SIZE(back) && !rc; i++)
@@ -158,7 +161,9 @@ int ts_block_attach(struct toolstack *ts, const struct ts_request *req,
 	struct place p;
 	int rc;
 
-	place_init(&p, ts, req, err, len);
+	rc = place_init_new(&p, ts, req, err, len);
+	if (rc)
+		return rc;
 	err[0] = '\0';
 	rc = place_txn(&p, attach_txn);
 	if (rc)
@@ -178,7 +183,7 @@ static int check_there(struct place *p)
 	int rc;
 
 	snprintf(path, sizeof(path), "%s/frontend-id", p->back);
-	if (ts_path_exists(p->ts, 0, path))
+	if (ts_path_exists(p->ts, 0, path) || place_is_orphan(p))
 		return 0;
 	rc = place_check_front(p, 0);
 	return rc ? rc
@@ -368,30 +373,49 @@ static int add_disk(struct toolstack *ts, struct ts_disks *disks,
 	return 0;
 }
 
-static int add_guest(struct toolstack *ts, const struct ts_guest *guest,
-		     void *ctx)
+struct disk_search {
+	struct ts_disks *disks;
+	const struct ts_guest *guest;
+};
+
+static int add_from(struct toolstack *ts, const struct ts_guest *server,
+		    void *ctx)
 {
+	const struct disk_search *search = ctx;
 	const struct store_node *c;
 	int rc = 0;
 
 	for (size_t i = 0; i < XPV_ARRAY_SIZE(types) && !rc; i++) {
-		const struct ts_disk like = {.guest = *guest,
+		const struct ts_disk like = {.guest = *search->guest,
+					     .server = *server,
+					     .own = server->domid == ts->self,
 					     .backend = types[i].backend};
 		struct store_tree *tree = NULL;
 		char path[PATH_LEN];
 
+		/* Of another domain's only what is ours to name. */
+		if (i && server->domid != ts->self)
+			break;
 		snprintf(path, sizeof(path),
 			 "/local/domain/%" PRIu32 "/backend/%s/%" PRIu32,
-			 ts->self, types[i].type, guest->domid);
+			 server->domid, types[i].type, search->guest->domid);
 		rc = store_sync_snapshot(ts->st, 0, path, NULL, &tree);
 		if (rc)
 			break;
 		for (c = tree_child(tree, "", NULL); c && !rc;
 		     c = tree_child(tree, "", c))
-			rc = add_disk(ts, ctx, &like, tree, c->path);
+			rc = add_disk(ts, search->disks, &like, tree, c->path);
 		tree_free(tree);
 	}
 	return rc;
+}
+
+static int add_guest(struct toolstack *ts, const struct ts_guest *guest,
+		     void *ctx)
+{
+	struct disk_search search = {ctx, guest};
+
+	return ts_each_server(ts, add_from, &search);
 }
 
 static int by_number(const void *x, const void *y)

@@ -234,7 +234,7 @@ static int forget_txn(struct place *p, store_tx tx)
 		return TXN_NOTHING; /* somebody has attached one just now */
 	rc = place_rm(p, tx, p->back);
 	snprintf(path, sizeof(path),
-		 "/local/domain/%" PRIu32 "/backend/%s/%" PRIu32, p->ts->self,
+		 "/local/domain/%" PRIu32 "/backend/%s/%" PRIu32, p->server,
 		 p->type, p->req->guest->domid);
 	if (!rc)
 		rc = prune(p, tx, path);
@@ -385,7 +385,7 @@ int ts_detach(struct toolstack *ts, const struct ts_request *req, char *err,
 	if (p.kernel)
 		return place_remove_lun(&p);
 	snprintf(path, sizeof(path), "%s/" VSCSI_HOST, p.back);
-	p.whole = ts_path_exists(ts, 0, path);
+	p.whole = ts_path_exists(ts, 0, path) || place_is_orphan(&p);
 	if (!p.whole)
 		return place_remove_lun(&p);
 	if (!req->no_wait)

@@ -95,17 +95,39 @@ bool ts_served(struct toolstack *ts, const struct ts_request *req)
 	return state != ST_INITIALISING;
 }
 
-bool ts_left(struct toolstack *ts, uint32_t domid)
+static int has_left(struct toolstack *ts, const struct ts_guest *server,
+		    void *ctx)
 {
 	static const char *const types[] = {TS_TYPE, TS_TYPE_BLOCK};
-	char path[PATH_LEN];
+	const uint32_t *domid = ctx;
+	char path[PATH_LEN], **names;
+	size_t n;
+	int rc;
 
 	for (size_t i = 0; i < XPV_ARRAY_SIZE(types); i++) {
 		snprintf(path, sizeof(path),
 			 "/local/domain/%" PRIu32 "/backend/%s/%" PRIu32,
-			 ts->self, types[i], domid);
-		if (ts_path_exists(ts, 0, path))
-			return true;
+			 server->domid, types[i], *domid);
+		/* A driver domain does not remove the empty directory. */
+		names = NULL;
+		rc = store_sync_ls(ts->st, 0, path, &names, &n);
+		free(names);
+		if (!rc && n)
+			return 1;
 	}
-	return false;
+	return 0;
+}
+
+bool ts_left(struct toolstack *ts, uint32_t domid)
+{
+	return ts_each_server(ts, has_left, &domid) > 0;
+}
+
+bool ts_by_us(struct toolstack *ts, const struct ts_request *req)
+{
+	char err[TS_ERR_MAX];
+	struct place p;
+
+	place_init(&p, ts, req, err, sizeof(err));
+	return p.server == ts->self;
 }

@@ -76,7 +76,9 @@ int ts_adapter_attach(struct toolstack *ts, const struct ts_request *req,
 	struct place p;
 	int rc;
 
-	place_init(&p, ts, req, err, len);
+	rc = place_init_new(&p, ts, req, err, len);
+	if (rc)
+		return rc;
 	p.type_existed = true;
 	err[0] = '\0';
 	rc = place_txn(&p, attach_txn);

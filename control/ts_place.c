@@ -105,15 +105,33 @@ static void set_back(struct place *p)
 {
 	snprintf(p->back, BASE_LEN,
 		 "/local/domain/%" PRIu32 "/backend/%s/%" PRIu32 "/%" PRIu32,
-		 p->ts->self, p->type, p->req->guest->domid, p->id);
+		 p->server, p->type, p->req->guest->domid, p->id);
 }
 
-void place_init(struct place *p, struct toolstack *ts,
-		const struct ts_request *req, char *err, size_t len)
+/* Whose backend has it now? */
+static void find_server(struct place *p)
+{
+	char path[PATH_LEN], *value = NULL;
+
+	set_back(p);
+	if (ts_path_exists(p->ts, 0, p->back))
+		return;
+	snprintf(path, sizeof(path), "%s/backend-id", p->front);
+	if (!store_sync_read(p->ts->st, 0, path, &value, NULL))
+		(void)ts_parse_domid(value, &p->server);
+	free(value);
+}
+
+static void init(struct place *p, struct toolstack *ts,
+		 const struct ts_request *req, char *err, size_t len)
 {
 	uint32_t domid = req->guest->domid;
 
-	*p = (struct place){.ts = ts, .req = req, .err = err, .len = len};
+	*p = (struct place){.ts = ts,
+			    .req = req,
+			    .server = ts->self,
+			    .err = err,
+			    .len = len};
 	if (req->disk) {
 		p->type = TS_TYPE_BLOCK;
 		p->other = p->front_type = "vbd";
@@ -129,16 +147,37 @@ void place_init(struct place *p, struct toolstack *ts,
 			 p->id);
 	}
 	snprintf(p->home, BASE_LEN, "/local/domain/%" PRIu32, domid);
-	set_back(p);
 	snprintf(p->front, BASE_LEN,
 		 "/local/domain/%" PRIu32 "/device/%s/%" PRIu32, domid,
 		 p->front_type, p->id);
 	p->deadline = ts_now_ms() + (int64_t)req->timeout_s * 1000;
 }
 
+void place_init(struct place *p, struct toolstack *ts,
+		const struct ts_request *req, char *err, size_t len)
+{
+	init(p, ts, req, err, len);
+	find_server(p);
+	set_back(p);
+}
+
+int place_init_new(struct place *p, struct toolstack *ts,
+		   const struct ts_request *req, char *err, size_t len)
+{
+	const char *name = req->pdev ? req->pdev->options.backend : "";
+	int rc = 0;
+
+	init(p, ts, req, err, len);
+	if (*name)
+		rc = ts_server_find(ts, name, &p->server, err, len);
+	set_back(p);
+	return rc;
+}
+
 void place_use_kernel(struct place *p)
 {
 	p->kernel = true;
+	p->server = p->ts->self;
 	p->type = TS_TYPE_KERNEL;
 	p->other = TS_TYPE;
 	set_back(p);
@@ -427,7 +466,7 @@ static int judge_front(struct place *p, const char *owner)
 		return 0;
 	snprintf(other, sizeof(other),
 		 "/local/domain/%" PRIu32 "/backend/%s/%" PRIu32 "/%" PRIu32,
-		 p->ts->self, p->other, p->req->guest->domid, p->id);
+		 p->server, p->other, p->req->guest->domid, p->id);
 	if (p->req->pdev)
 		hint = p->req->disk ? "choose another vdev"
 				    : "choose another H in the vdev's H:C:T:L";
@@ -456,6 +495,12 @@ int place_check_front(struct place *p, store_tx tx)
 	return rc;
 }
 
+bool place_is_orphan(struct place *p)
+{
+	return p->server != p->ts->self && !ts_guest_exists(p->ts, p->server) &&
+	       ts_path_exists(p->ts, 0, p->front);
+}
+
 int place_check_new(struct place *p, store_tx tx)
 {
 	char owner[PATH_LEN], type[PATH_LEN];
@@ -465,7 +510,7 @@ int place_check_new(struct place *p, store_tx tx)
 
 	snprintf(owner, sizeof(owner), "%s/backend", p->front);
 	snprintf(type, sizeof(type), "/local/domain/%" PRIu32 "/backend/%s",
-		 p->ts->self, p->type);
+		 p->server, p->type);
 	rc = store_sync_read_many(p->ts->st, tx, paths, value,
 				  XPV_ARRAY_SIZE(paths));
 	if (rc)

@@ -35,6 +35,9 @@ struct toolstack {
 	struct store *st;
 	struct ts_cfg cfg;
 	uint32_t self; /* own domain id */
+	/* Domains that have xenpvd, ours first; as of the first question. */
+	struct ts_guest *server;
+	size_t nservers;
 };
 
 /* A disk; or a controller, and the LUN on it that is being worked on. */
@@ -48,6 +51,7 @@ struct place {
 	const char *type, *other;
 	const char *front_type; /* below the guest's device/ */
 	uint32_t id;
+	uint32_t server;      /* the domain whose backend it is, or is to be */
 	char home[BASE_LEN];  /* /local/domain/D */
 	char back[BASE_LEN];  /* the backend's directory */
 	char front[BASE_LEN]; /* the frontend's directory */
@@ -95,9 +99,24 @@ bool ts_path_exists(struct toolstack *ts, store_tx tx, const char *path);
 const char *ts_dev_path(char *out, const char *base, uint32_t dev,
 			const char *leaf);
 
-/* @req, @err stay the caller's and must outlive the place. */
+/*
+ * place_init - the place of a device that there is
+ *
+ * @req, @err stay the caller's and must outlive the place. Served by whom the
+ * guest has it from: our domain, or what its node backend-id says, which is the
+ * guest's own to spoil: then there is nothing at that place.
+ */
 void place_init(struct place *p, struct toolstack *ts,
 		const struct ts_request *req, char *err, size_t len);
+
+/*
+ * place_init_new - the place of one that is to be: req->pdev is set
+ *
+ * Return: 0; -ENOENT: its driver domain is not there; -ENXIO: that has no xenpvd.
+ */
+int place_init_new(struct place *p, struct toolstack *ts,
+		   const struct ts_request *req, char *err,
+		   size_t len) XPV_MUST_CHECK;
 
 /* The place is one of the kernel's backend. */
 void place_use_kernel(struct place *p);
@@ -179,6 +198,10 @@ int place_await_attached(struct place *p, const char *what, store_pred_fn *pred,
 /* place_check_front - is the frontend's directory free, or ours? -EXDEV. */
 int place_check_front(struct place *p, store_tx tx) XPV_MUST_CHECK;
 
+/* place_is_orphan - the guest has the device of a driver domain that is not there
+ * any more: only the guest's end is left of it. */
+bool place_is_orphan(struct place *p);
+
 /*
  * place_check_new - what every attach looks at first, for one wait
  *
@@ -231,6 +254,20 @@ int place_write_ends(struct place *p, store_tx tx) XPV_MUST_CHECK;
 /* place_fail_closed - the line for a backend that has closed before the guest
  * had its device (ts_attach.c). */
 int place_fail_closed(struct place *p);
+
+/* ts_parse_domid - TEXT is the number of a domain, and nothing else. */
+bool ts_parse_domid(const char *text, uint32_t *domid);
+
+/* ts_server_find - the driver domain NAME, or its number, which runs xenpvd.
+ * -ENOENT, -EINVAL: ours; -ENXIO: it does not. */
+int ts_server_find(struct toolstack *ts, const char *name, uint32_t *domid,
+		   char *err, size_t len) XPV_MUST_CHECK;
+
+/* ts_each_server - FN for our domain, and for each that runs xenpvd. */
+int ts_each_server(struct toolstack *ts,
+		   int (*fn)(struct toolstack *ts,
+			     const struct ts_guest *server, void *ctx),
+		   void *ctx) XPV_MUST_CHECK;
 
 /* ts_guest_load - the guest's name, or its number; false: no such domain. */
 bool ts_guest_load(struct toolstack *ts, uint32_t domid,

@@ -111,7 +111,7 @@ wrong "a relative path" "2:12: vscsi: pdev 'd.img' is found from here only.*writ
 wrong "in use by a guest" "2:.*: vscsi: pdev '$WORK/b.img' is vdev 1:0:0:0 of guest 'lonely'" \
 	"vscsi = [ '$WORK/b.img,0:0:5:0' ]"
 wrong "nothing in it" "2:.*: vscsi: .*empty" "vscsi = [ '$WORK/empty.img,0:0:5:0' ]"
-wrong "another backend domain" "2:.*: vscsi: backend domain 7 is not this one" "vscsi = [ '$WORK/d.img,0:0:5:0, 7' ]"
+wrong "another backend domain" "2:.*: vscsi: backend '7': there is no such domain" "vscsi = [ '$WORK/d.img,0:0:5:0, 7' ]"
 wrong "a bad disk" "2:17: xenpv_disk: vdev 'vda'" "xenpv_disk = [ '$WORK/d.img,raw,vda' ]"
 refused "create: no such file" "none.cfg cannot be read" xenpv create none.cfg
 refused "create: a directory" "cannot be read: Is a directory" xenpv create "$WORK"

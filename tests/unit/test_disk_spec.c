@@ -102,6 +102,11 @@ static void options_of_ours(void **state)
 	assert_int_equal(spec.tune.value[TUNE_QUEUES], 16);
 	assert_int_equal(spec.options.format, PDEV_VPC);
 	assert_true(spec.options.shared && spec.options.read_only);
+	assert_int_equal(
+		disk_spec_parse(&spec, "/dev/vg0/a,raw,xvda,rw,backend=storage",
+				err, sizeof(err)),
+		0);
+	assert_string_equal(spec.options.backend, "storage");
 }
 
 static void what_is_refused(void **state)
@@ -140,7 +145,9 @@ static void what_is_refused(void **state)
 		{"a.img,raw,xvda,rw,cdrom", -EINVAL, "cannot be written"},
 		{",,hdc,,cdrom", -EOPNOTSUPP, "without a medium"},
 		{"a.img,raw,xvda,rw,script=x", -EOPNOTSUPP, "script=x"},
-		{"a.img,raw,xvda,rw,backend=driver", -EOPNOTSUPP, "backend="},
+		{"a.img,raw,xvda,rw,backend=kernel", -EOPNOTSUPP,
+		 "xl block-attach"},
+		{"a.img,raw,xvda,rw,backend=two words", -EINVAL, "backend="},
 		{"a.img,raw,xvda,rw,backendtype=phy", -EOPNOTSUPP, "xenpvd"},
 		{"a.img,raw,xvda,rw,specification=virtio", -EOPNOTSUPP,
 		 "virtio"},

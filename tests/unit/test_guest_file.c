@@ -84,6 +84,7 @@ static const struct {
 	{"/dev/sdb,0:0:0:0,Domain-0", 0, "/dev/sdb", "0:0:0:0", 0, 0},
 	{"/dev/sdb, 0:0:0:0 , 7", 0, "/dev/sdb", "0:0:0:0", 7, 0},
 	{"/dev/sdb,0:0:0:0,0,feature-host", 0, "/dev/sdb", "0:0:0:0", 0, 1},
+	{"/dev/sdb,0:0:0:0,7,backend=8", -EINVAL, "given twice", NULL, 0, 0},
 	{"/dev/sdb,0:0:0:0,storage", -EINVAL, "unknown option 'storage'", NULL,
 	 0, 0},
 	/* libxl: its one option, and what is wrong */
@@ -123,6 +124,8 @@ static void forms_of_vscsi(void **state)
 		if (item.backend != forms[i].backend ||
 		    item.options.feature_host != forms[i].feature_host)
 			fail_msg("'%s': backend or option", forms[i].text);
+		if ((forms[i].backend > 0) != !!item.options.backend[0])
+			fail_msg("'%s': backend", forms[i].text);
 		guest_item_free(&item);
 	}
 }
