@@ -87,7 +87,7 @@ static int check_fresh(struct launch *launch, char *err)
 	return rc;
 }
 
-int launch_prepare(struct launch *launch, unsigned int wait_s, char *err)
+int launch_open(struct launch *launch, char *err)
 {
 	int rc;
 
@@ -96,6 +96,13 @@ int launch_prepare(struct launch *launch, unsigned int wait_s, char *err)
 		rc = device_open(&launch->ts, launch->args, err);
 	if (!rc)
 		rc = device_check_daemon(launch->args, err);
+	return rc;
+}
+
+int launch_prepare(struct launch *launch, unsigned int wait_s, char *err)
+{
+	int rc = launch_open(launch, err);
+
 	if (!rc && launch->fresh)
 		rc = check_fresh(launch, err);
 	if (!rc)

@@ -31,6 +31,13 @@ struct launch {
 };
 
 /*
+ * launch_open - the list's devices are there, and so are Xen and xenpvd
+ *
+ * Return: as of launch_prepare(), which begins with it.
+ */
+int launch_open(struct launch *launch, char *err) XPV_MUST_CHECK;
+
+/*
  * launch_prepare - check everything that can be checked before
  * @wait_s: as of devlist_check()
  *

@@ -340,13 +340,8 @@ static int receive_check(struct launch *launch, char *err)
 {
 	uint32_t but = UINT32_MAX;
 	struct ts_guest guest;
-	int rc;
+	int rc = launch_open(launch, err);
 
-	rc = devlist_resolve(&launch->list, launch->gf, err, GUEST_ERR_MAX);
-	if (!rc)
-		rc = device_open(&launch->ts, launch->args, err);
-	if (!rc)
-		rc = device_check_daemon(launch->args, err);
 	if (rc)
 		return rc;
 	if (!ts_guest_by_uuid(launch->ts, launch->uuid, &guest, err,
