@@ -83,7 +83,7 @@ kernel() {
 	kernel_vscsi_attach g1 "/dev/ram$(($1 * 2 + 1))" "$1:0:0:1" || return
 	with_plug g1 "KERNEL_VSCSI_WAIT=yes kernel_vscsi_attach g1 /dev/ram31 $1:0:0:2" \
 		"KERNEL_VSCSI_WAIT=yes kernel_vscsi_detach g1 $1:0:0:2" \
-		guest_conform g1 400 "$2" "${danger[@]}" --hotplug "$PLUG" --time 10 --only "$3" "$1"
+		guest_conform g1 900 "$2" "${danger[@]}" --hotplug "$PLUG" --time 10 --only "$3" "$1"
 }
 
 # left: cases of the kernel's that an earlier one left out.

@@ -33,7 +33,7 @@ id=$(guest_id g1)
 # Refused, before anything is made. xenpvd does not run.
 refused "null:" "null:1G.*backend=kernel" xenpv scsi-attach g1 null:1G 0:0:0:0,backend=kernel
 refused "a file read-only" "'ro'.*losetup" xenpv scsi-attach g1 /var/tmp/kernel.img 0:0:0:0,ro,backend=kernel
-refused "another word" "xenpv or kernel" xenpv scsi-attach g1 /dev/ram0 0:0:0:0,backend=qemu
+refused "another word" "backend 'qemu': there is no such domain" xenpv scsi-attach g1 /dev/ram0 0:0:0:0,backend=qemu
 refused "block-attach" "xl block-attach" xenpv block-attach g1 /dev/ram0,raw,xvdb,rw,backend=kernel
 echo 'install target_core_file /bin/false' >/etc/modprobe.d/lab.conf
 refused "a missing module" "target_core_file.*modprobe" \
