@@ -385,11 +385,26 @@ static inline void *back_thread(void *arg)
 
 /* ------------------------------------------------------------- toolstack */
 
-/* The nodes of both ends, and a backend for them. The disk stays as it is. */
+/*
+ * The nodes of both ends, and a backend for them. The disk stays as it is. All
+ * at once, as a toolstack does: a device without a state is no free one.
+ */
 static inline void back_start(struct back *b)
 {
-	char front[160], back[160], dir[160];
-	const struct store_op op[] = {
+	char front[160], back[160], dir[160], domid[16], unit[16], path[7][160];
+	const struct {
+		bool front;
+		const char *leaf, *value;
+	} node[XPV_ARRAY_SIZE(path)] = {
+		{false, WIRE_BUS_FRONTEND_ID, domid},
+		{false, WIRE_BUS_ONLINE, "1"},
+		{false, WIRE_BUS_STATE, "1"},
+		{true, WIRE_BUS_BACKEND, back},
+		{true, WIRE_BUS_BACKEND_ID, "0"},
+		{true, WIRE_BLK_KEY_VIRTUAL_DEVICE, unit},
+		{true, WIRE_BUS_STATE, "1"},
+	};
+	struct store_op op[4 + XPV_ARRAY_SIZE(path)] = {
 		{STORE_OP_MKDIR, .path = back},
 		{STORE_OP_PERMS, .path = back, .owner = 0, .reader = b->domid},
 		{STORE_OP_MKDIR, .path = front},
@@ -398,23 +413,22 @@ static inline void back_start(struct back *b)
 
 	b->told = false;
 	b->order = BACK_SERVE;
+	b->state = WIRE_BUS_INITIALISING;
 	snprintf(dir, sizeof(dir), "%s/xenstore", b->dir);
+	snprintf(domid, sizeof(domid), "%" PRIu32, b->domid);
+	snprintf(unit, sizeof(unit), "%u", BACK_UNIT);
 	if (!b->st && store_open(&b->st, dir, NULL, NULL))
 		abort();
 	back_path(b, true, "", front);
 	back_path(b, false, "", back);
 	front[strlen(front) - 1] = back[strlen(back) - 1] = '\0';
+	for (size_t i = 0; i < XPV_ARRAY_SIZE(path); i++) {
+		back_path(b, node[i].front, node[i].leaf, path[i]);
+		op[4 + i] = (struct store_op){STORE_OP_WRITE, .path = path[i],
+					      .value = node[i].value};
+	}
 	if (store_sync_txn(b->st, op, XPV_ARRAY_SIZE(op), NULL))
 		abort();
-	back_write(b, false, WIRE_BUS_FRONTEND_ID, b->domid);
-	back_write(b, false, WIRE_BUS_ONLINE, 1);
-	back_path(b, true, WIRE_BUS_BACKEND, dir);
-	if (store_sync_write(b->st, 0, dir, back))
-		abort();
-	back_write(b, true, WIRE_BUS_BACKEND_ID, 0);
-	back_write(b, true, WIRE_BLK_KEY_VIRTUAL_DEVICE, BACK_UNIT);
-	back_state(b, WIRE_BUS_INITIALISING);
-	back_write(b, true, WIRE_BUS_STATE, WIRE_BUS_INITIALISING);
 	if (pthread_create(&b->thread, NULL, back_thread, b))
 		abort();
 }
