@@ -41,9 +41,11 @@
 /* A question to xenstore about one guest, or about its devices of a class, or
  * one of these. */
 struct query {
+	TAILQ_ENTRY(query) entry; /* of one about a device */
 	struct daemon *daemon;
 	const struct device_class *class;
 	uint32_t domid, id;
+	bool again; /* something has changed since it was asked */
 };
 
 /* ------------------------------------------------------ what there is */
@@ -52,7 +54,7 @@ static struct query *query_new(struct daemon *daemon,
 			       const struct device_class *class, uint32_t domid,
 			       uint32_t id)
 {
-	struct query *query = malloc(sizeof(*query));
+	struct query *query = calloc(1, sizeof(*query));
 
 	if (query) {
 		query->daemon = daemon;
@@ -111,37 +113,76 @@ static void add_device(struct daemon *daemon, const struct device_class *class,
 				       : strerror(-rc));
 }
 
+static void ask_device(struct query *query);
+
 static void on_device_read(struct store *st, const struct store_reply *rsp,
 			   void *ctx)
 {
 	struct query *query = ctx;
+	struct daemon *daemon = query->daemon;
 
 	(void)st;
 	if (!rsp->err)
-		add_device(query->daemon, query->class, query->domid,
-			   query->id);
+		add_device(daemon, query->class, query->domid, query->id);
+	else if (query->again && rsp->err == -ENOENT) {
+		ask_device(query);
+		return;
+	}
+	TAILQ_REMOVE(&daemon->queries, query, entry);
 	free(query);
 }
 
-/* Something about this device has changed. */
+/* Is there such a device? */
+static void ask_device(struct query *query)
+{
+	struct daemon *daemon = query->daemon;
+	char path[96];
+	int rc;
+
+	query->again = false;
+	snprintf(path, sizeof(path), "%s/%" PRIu32 "/%" PRIu32 "/frontend-id",
+		 query->class->dir, query->domid, query->id);
+	rc = store_read(daemon->store, 0, path, on_device_read, query);
+	if (rc)
+		TAILQ_REMOVE(&daemon->queries, query, entry);
+	asked(query, rc);
+}
+
+static struct query *find_query(struct daemon *daemon,
+				const struct device_class *class,
+				uint32_t domid, uint32_t id)
+{
+	struct query *query;
+
+	TAILQ_FOREACH(query, &daemon->queries, entry)
+	if (query->class == class && query->domid == domid && query->id == id)
+		return query;
+	return NULL;
+}
+
+/* Something about this device has changed. A new one has some twenty nodes, each
+ * of which is told: it is asked for once. */
 static void touch_device(struct daemon *daemon,
 			 const struct device_class *class, uint32_t domid,
 			 uint32_t id)
 {
 	struct device *dev = find_device(daemon, class, domid, id);
 	struct query *query;
-	char path[96];
 
 	if (dev) {
-		device_kick(dev);
+		device_kick_own(dev);
+		return;
+	}
+	query = find_query(daemon, class, domid, id);
+	if (query) {
+		query->again = true;
 		return;
 	}
 	query = query_new(daemon, class, domid, id);
 	if (!query)
 		return;
-	snprintf(path, sizeof(path), "%s/%" PRIu32 "/%" PRIu32 "/frontend-id",
-		 class->dir, domid, id);
-	asked(query, store_read(daemon->store, 0, path, on_device_read, query));
+	TAILQ_INSERT_TAIL(&daemon->queries, query, entry);
+	ask_device(query);
 }
 
 /* Whole numbers only: a directory of another name is not ours. */
@@ -756,6 +797,7 @@ int daemon_run(const struct daemon_cfg *cfg)
 	daemon.started_us = (uint64_t)now.tv_sec * USEC_PER_S +
 			    (uint64_t)now.tv_nsec / 1000;
 	TAILQ_INIT(&daemon.guests);
+	TAILQ_INIT(&daemon.queries);
 	LIST_INIT(&daemon.claims);
 	raise_limits();
 	rc = start_site(cfg);

@@ -49,6 +49,7 @@
 struct arrivals;
 struct ctl;
 struct hotplug;
+struct query;
 struct standby;
 
 struct daemon_cfg {
@@ -73,7 +74,8 @@ struct daemon {
 	sd_event_source *store_io, *store_prepare;
 	sd_event_source *stop_timer;
 	struct guest_list guests;
-	struct claim_list claims; /* what their devices hold */
+	struct claim_list claims;    /* what their devices hold */
+	TAILQ_HEAD(, query) queries; /* about devices, not answered yet */
 	struct ctl *ctl;
 	struct arrivals *arrivals;
 	struct hotplug *hotplug; /* NULL: the kernel tells nothing */

@@ -155,7 +155,7 @@ void device_round_end(struct device *dev, uint64_t retry_us)
 	drop_trees(dev);
 	dev->busy = false;
 	/* Made anew, perhaps, after we had read that it is gone. */
-	if (dev->dirty && !dev->leave)
+	if ((dev->dirty || dev->settle) && !dev->leave)
 		dev->ended = false;
 	if (dev->ended) {
 		/* The answer to PROTO_STATS still points here. */
@@ -165,6 +165,9 @@ void device_round_end(struct device *dev, uint64_t retry_us)
 		}
 		return;
 	}
+	if (!dev->dirty && dev->settle &&
+	    (!retry_us || retry_us > DEVICE_SETTLE_US))
+		retry_us = DEVICE_SETTLE_US;
 	if (dev->dirty || retry_us)
 		schedule(dev, dev->dirty ? 0 : retry_us);
 }
@@ -308,7 +311,7 @@ static int on_start(sd_event_source *s, uint64_t usec, void *ctx)
 	if (!dev->guest->known && !dev->guest->gone)
 		return 0;
 	dev->busy = true;
-	dev->dirty = false;
+	dev->dirty = dev->settle = false;
 	dev->rc = 0;
 	dev->started_us = now_us();
 	device_look(dev, begin_reading);
@@ -318,8 +321,34 @@ static int on_start(sd_event_source *s, uint64_t usec, void *ctx)
 void device_kick(struct device *dev)
 {
 	dev->dirty = true;
-	if (!dev->busy && !dev->start && !dev->ended)
+	if (dev->busy || dev->ended)
+		return;
+	/* What can wait does not make this wait. */
+	if (dev->start && dev->settle)
+		dev->start = sd_event_source_disable_unref(dev->start);
+	dev->settle = false;
+	if (!dev->start)
 		schedule(dev, 0);
+}
+
+void device_kick_own(struct device *dev)
+{
+	if (!dev->writing && now_us() - dev->wrote_us >= DEVICE_SETTLE_US) {
+		device_kick(dev);
+		return;
+	}
+	if (dev->busy) {
+		dev->settle = true;
+	} else if (!dev->start && !dev->ended) {
+		dev->settle = true;
+		schedule(dev, DEVICE_SETTLE_US);
+	}
+}
+
+void device_writing(struct device *dev, bool now)
+{
+	dev->writing = now;
+	dev->wrote_us = now_us();
 }
 
 /* -------------------------------------------------------------- beginning */

@@ -59,6 +59,13 @@
 #define DEVICE_PACE_US 10000
 
 /*
+ * xenstore tells us of our own writes too, and the guest takes its turn then.
+ * What changes at our end at such a moment is looked at this much later, so that
+ * xenstored does not answer us before the guest.
+ */
+#define DEVICE_SETTLE_US 100000
+
+/*
  * Rounds of all devices of a guest: so many at once, as when it starts or ends
  * with all it may have, and from then on one every GUEST_PACE_US.
  */
@@ -169,6 +176,9 @@ struct device {
 
 	/* The round. */
 	bool busy, dirty, ended;
+	bool settle;  /* not dirty, but to be looked at: DEVICE_SETTLE_US */
+	bool writing; /* our own transaction is under way */
+	uint64_t wrote_us; /* when the last one was done */
 	struct bus_step step;
 	struct store_tree *back, *front;
 	/* The state nodes, read before their trees; NULL and 0: none. */
@@ -203,6 +213,10 @@ void device_free(struct device *dev);
 
 /* device_kick - something may have changed. */
 void device_kick(struct device *dev);
+
+/* device_kick_own - something may have changed at our own end, if only that we
+ * have written there: then it waits, see DEVICE_SETTLE_US. */
+void device_kick_own(struct device *dev);
 
 /*
  * device_leave - the daemon stops: close the device

@@ -306,11 +306,13 @@ void device_add_number(struct device_writes *w, const struct device *dev,
 }
 
 /* After a round in which something was done another one looks whether there
- * is more to do. */
+ * is more to do: it is the guest's turn, unless the ring is gone. */
 static void written(struct device *dev)
 {
-	if (dev->step.action != BUS_NONE)
+	if (dev->step.action == BUS_DISCONNECT)
 		dev->dirty = true;
+	else if (dev->step.action != BUS_NONE)
+		dev->settle = true;
 	if (dev->step.action == BUS_CONNECT)
 		dev->rings.told = dev->rings.held;
 	if (dev->leave && !dev->facts.connected &&
@@ -328,6 +330,7 @@ static void on_written(struct store *st, const struct store_txn_result *res,
 	(void)st;
 	if (res->err == -ECANCELED || res->err == -ECONNRESET)
 		return;
+	device_writing(dev, false);
 	if (!res->err) {
 		written(dev);
 		return;
@@ -362,15 +365,19 @@ void device_write(struct device *dev)
 		device_add_number(w, dev, STORE_OP_WRITE, WIRE_BUS_STATE,
 				  dev->step.next);
 	rc = 0;
-	if (w->changes)
+	if (w->changes) {
+		device_writing(dev, true);
 		rc = store_txn(dev->guest->daemon->store, w->op, w->n, 0,
 			       on_written, dev);
-	else
+	} else {
 		written(dev);
+	}
 out:
 	free_writes(w);
-	if (rc)
-		device_round_end(dev, DEVICE_RETRY_US);
+	if (!rc)
+		return;
+	device_writing(dev, false);
+	device_round_end(dev, DEVICE_RETRY_US);
 }
 
 /* --------------------------------------------------------------- deciding */

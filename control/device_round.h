@@ -98,6 +98,9 @@ void device_failed(struct device *dev);
  * the device, decide again. */
 void device_give_up(struct device *dev, const char *what, const char *why);
 
+/* device_writing - our own transaction is under way, or done. */
+void device_writing(struct device *dev, bool now);
+
 /* device_write - write what the class adds, and the state; then end. */
 void device_write(struct device *dev);
 

@@ -40,7 +40,7 @@ static int write_lun(struct place *p, store_tx tx)
 			       p->kernel ? p->p_dev : pdev->path);
 	if (!rc)
 		rc = place_put(p, tx, dir, "v-dev", p->vdev);
-	if (!rc)
+	if (!rc && options[0])
 		rc = place_put(p, tx, dir, "options", options);
 	if (!rc)
 		rc = place_put_u32(p, tx, dir, "state", ST_INITIALISING);

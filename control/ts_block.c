@@ -79,7 +79,9 @@ static int write_disk(struct place *p, store_tx tx)
 	pdev_options_format(&rest, options);
 	rc = place_write_ends(p, tx);
 	for (size_t i = 0; i < XPV_ARRAY_SIZE(back) && !rc; i++)
-		rc = place_put(p, tx, p->back, back[i].node, back[i].value);
+		if (back[i].value[0])
+			rc = place_put(p, tx, p->back, back[i].node,
+				       back[i].value);
 	if (!rc)
 		rc = write_tune(p, tx, &disk->tune);
 	if (!rc)

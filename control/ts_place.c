@@ -13,8 +13,10 @@
 /* Transactions begun before a change is given up. */
 #define TXN_TRIES 32
 
-/* A wait looks again this often even if xenstore is silent. */
+/* Even if xenstore is silent, a wait sees to signals and asks its question so
+ * often. */
 #define SLICE_MS 250
+#define ASK_MS	 1000
 
 int ts_fail(char *err, size_t len, int rc, const char *fmt, ...)
 {
@@ -299,22 +301,54 @@ static bool stopped(const struct place *p)
 	return p->ts->cfg.stop && *p->ts->cfg.stop && !p->put_back;
 }
 
+#define WATCHES 5
+
+/* A wait. Its question costs several requests and is asked when a watch has said
+ * something, and now and then, for what nothing tells. */
+struct waiting {
+	struct place *p;
+	store_pred_fn *pred;
+	struct store_watch *watch[WATCHES];
+	unsigned int silent; /* watches that have not said yet that they are */
+	bool woken;
+	int64_t again; /* ts_now_ms() */
+};
+
 static void woken(struct store *st, int err, const char *path, void *ctx)
 {
+	struct waiting *w = ctx;
+
 	(void)st;
 	(void)err;
 	(void)path;
-	(void)ctx; /* the wait asks its question again; that is all */
+	if (w->silent)
+		w->silent--;
+	w->woken = !w->silent;
 }
 
-#define WATCHES 5
+/* Events that come while the question is asked are newer than its answer. */
+static int when_woken(struct store *st, void *ctx)
+{
+	struct waiting *w = ctx;
+	int rc = 0;
+
+	while (!rc && (w->woken || ts_now_ms() >= w->again)) {
+		w->woken = false;
+		rc = w->pred(st, w->p);
+		w->again = ts_now_ms() + ASK_MS;
+		if (ts_now_ms() >= w->p->deadline)
+			break;
+	}
+	return rc;
+}
 
 /*
  * The nodes that the questions are about, and no others: when a device is
  * connected, xenpvd and the guest write some thirty.
  */
-static int watch_all(struct place *p, struct store_watch **watch)
+static int watch_all(struct waiting *w)
 {
+	const struct place *p = w->p;
 	bool scsi = !strcmp(p->front_type, "vscsi");
 	const struct {
 		const char *dir, *leaf;
@@ -334,7 +368,8 @@ static int watch_all(struct place *p, struct store_watch **watch)
 		snprintf(path, sizeof(path), "%s%s%s", node[i].dir,
 			 node[i].leaf ? "/" : "",
 			 node[i].leaf ? node[i].leaf : "");
-		rc = store_watch(p->ts->st, path, -1, woken, NULL, &watch[i]);
+		rc = store_watch(p->ts->st, path, -1, woken, w, &w->watch[i]);
+		w->silent++;
 	}
 	return rc;
 }
@@ -346,28 +381,27 @@ static int watch_all(struct place *p, struct store_watch **watch)
  */
 int place_await(struct place *p, store_pred_fn *pred)
 {
-	struct store_watch *watch[WATCHES] = {NULL};
+	struct waiting w = {
+		.p = p, .pred = pred, .again = ts_now_ms() + ASK_MS};
 	struct store *st = p->ts->st;
 	int64_t left;
-	int rc = watch_all(p, watch);
+	int rc = watch_all(&w);
 
 	while (!rc) {
 		left = p->deadline - ts_now_ms();
-		rc = store_sync_wait(
-			st,
-			left > SLICE_MS ? SLICE_MS : (int)(left > 0 ? left : 0),
-			pred, p);
-		if (!rc)
+		if (left <= 0) {
+			rc = pred(st, p);
+			rc = rc < 0 ? rc : rc ? 0 : -ETIMEDOUT;
 			break;
+		}
+		rc = store_sync_wait(st, left > SLICE_MS ? SLICE_MS : (int)left,
+				     when_woken, &w);
 		if (rc != -ETIMEDOUT)
 			break;
-		if (stopped(p))
-			rc = -EINTR;
-		else if (ts_now_ms() < p->deadline)
-			rc = 0;
+		rc = stopped(p) ? -EINTR : 0;
 	}
 	for (int i = 0; i < WATCHES; i++)
-		store_unwatch(st, watch[i]);
+		store_unwatch(st, w.watch[i]);
 	return rc;
 }
 

@@ -694,10 +694,12 @@ static void run(struct device *dev)
 	}
 }
 
-static const struct {
+struct property {
 	const char *name;
-	uint32_t value;
-} announced[] = {
+	uint64_t value;
+};
+
+static const struct property announced[] = {
 	{WIRE_BLK_KEY_MAX_RING_ORDER, VBD_RING_ORDER},
 	{WIRE_BLK_KEY_MAX_RING_PAGES, 1u << VBD_RING_ORDER},
 	{WIRE_BLK_KEY_INDIRECT, VBD_SEGS_MAX},
@@ -705,21 +707,28 @@ static const struct {
 	{WIRE_BLK_KEY_BARRIER, 1},
 };
 
+static void add_rows(struct device_writes *w, const struct device *dev,
+		     const struct property *row, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		device_add_number(w, dev, STORE_OP_WRITE, row[i].name,
+				  row[i].value);
+}
+
 /* What depends on the storage: written when it connects. */
 static void add_properties(struct device_writes *w, const struct device *dev)
 {
 	const struct vbd *vbd = vbd_of_const(dev);
 	const struct pdev_props *props = &vbd->props;
-	const struct {
-		const char *name;
-		uint64_t value;
-	} rows[] = {
-		{WIRE_BLK_KEY_DISCARD, props->discard},
+	const struct property discard[] = {
 		{WIRE_BLK_KEY_DISCARD_GRANULARITY,
 		 props->discard_granularity ? props->discard_granularity
 					    : props->block_size},
 		{WIRE_BLK_KEY_DISCARD_ALIGNMENT, props->discard_alignment},
 		{WIRE_BLK_KEY_DISCARD_SECURE, 0},
+	};
+	const struct property disk[] = {
+		{WIRE_BLK_KEY_DISCARD, props->discard},
 		{WIRE_BLK_KEY_INFO,
 		 (vbd->cdrom ? WIRE_BLK_INFO_CDROM : 0) |
 			 (vbd->removable ? WIRE_BLK_INFO_REMOVABLE : 0) |
@@ -729,9 +738,9 @@ static void add_properties(struct device_writes *w, const struct device *dev)
 		{WIRE_BLK_KEY_SECTORS, props->size / WIRE_BLK_SECTOR},
 	};
 
-	for (size_t i = 0; i < XPV_ARRAY_SIZE(rows); i++)
-		device_add_number(w, dev, STORE_OP_WRITE, rows[i].name,
-				  rows[i].value);
+	if (props->discard)
+		add_rows(w, dev, discard, XPV_ARRAY_SIZE(discard));
+	add_rows(w, dev, disk, XPV_ARRAY_SIZE(disk));
 }
 
 /* The eight properties, what is announced and what of it depends on the disk,
@@ -771,10 +780,7 @@ static void add_writes(const struct device *dev, struct device_writes *w)
 		device_add_number(w, dev, STORE_OP_WRITE,
 				  WIRE_BLK_KEY_PERSISTENT,
 				  vbd->tune.value[TUNE_PERSISTENT] != 0);
-		for (size_t i = 0; i < XPV_ARRAY_SIZE(announced); i++)
-			device_add_number(w, dev, STORE_OP_WRITE,
-					  announced[i].name,
-					  announced[i].value);
+		add_rows(w, dev, announced, XPV_ARRAY_SIZE(announced));
 	}
 	if (connected &&
 	    (again || may_resize(vbd) || dev->facts.own != WIRE_BUS_CONNECTED))
