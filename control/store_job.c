@@ -207,7 +207,8 @@ static bool snapshot_absent(const struct snapshot_node *node, int err)
 	return err == -ENOENT || (err == -EACCES && node->depth > 0);
 }
 
-static int snapshot_list(struct store *st, struct snapshot_node *node);
+static int snapshot_ask(struct store *st, struct snapshot_node *node,
+			bool children);
 
 /*
  * A value is a leaf's: two thirds of a device's nodes are, and each question
@@ -223,7 +224,7 @@ static void snapshot_value(struct store *st, const struct store_reply *rsp,
 	if (!rc && !snap->err && snapshot_charge(snap, rsp->len))
 		rc = tree_add(snap->tree, node->path, rsp->value, rsp->len);
 	if (!rc && !snap->err && !rsp->len && node->depth)
-		rc = snapshot_list(st, node);
+		rc = snapshot_ask(st, node, true);
 	if (rc && !snapshot_absent(node, rc))
 		snapshot_fail(snap, rc);
 	snapshot_node_put(node);
@@ -278,43 +279,25 @@ static char *snapshot_path(const struct snapshot *snap, const char *path)
 	return full;
 }
 
-/* Count a request for NODE that returned RC. */
-static int snapshot_asked(struct snapshot_node *node, int rc)
+/* Ask for a node's value, or for its children. */
+static int snapshot_ask(struct store *st, struct snapshot_node *node,
+			bool children)
 {
+	struct snapshot *snap = node->snap;
+	char *full = snapshot_path(snap, node->path);
+	int rc;
+
+	if (!full)
+		return -ENOMEM;
+	rc = children ? store_ls_all(st, snap->tx, full, snap->limits.max_bytes,
+				     snapshot_children, node)
+		      : store_read(st, snap->tx, full, snapshot_value, node);
+	free(full);
 	if (rc)
 		return rc;
-	node->snap->outstanding++;
+	snap->outstanding++;
 	node->users++;
 	return 0;
-}
-
-/* Ask for a node's children. */
-static int snapshot_list(struct store *st, struct snapshot_node *node)
-{
-	struct snapshot *snap = node->snap;
-	char *full = snapshot_path(snap, node->path);
-	int rc;
-
-	if (!full)
-		return -ENOMEM;
-	rc = store_ls_all(st, snap->tx, full, snap->limits.max_bytes,
-			  snapshot_children, node);
-	free(full);
-	return snapshot_asked(node, rc);
-}
-
-/* Ask for a node's value. */
-static int snapshot_read(struct store *st, struct snapshot_node *node)
-{
-	struct snapshot *snap = node->snap;
-	char *full = snapshot_path(snap, node->path);
-	int rc;
-
-	if (!full)
-		return -ENOMEM;
-	rc = store_read(st, snap->tx, full, snapshot_value, node);
-	free(full);
-	return snapshot_asked(node, rc);
 }
 
 /* Ask for a node: its value, and at the root for its children. */
@@ -341,12 +324,12 @@ static int snapshot_visit(struct store *st, struct snapshot *snap,
 	rc = -EOVERFLOW;
 	if (!snapshot_charge(snap, above + len))
 		goto out;
-	rc = snapshot_read(st, node);
+	rc = snapshot_ask(st, node, false);
 	if (rc)
 		goto out;
 	snap->nodes++;
 	if (!depth)
-		rc = snapshot_list(st, node);
+		rc = snapshot_ask(st, node, true);
 out:
 	snapshot_node_put(node);
 	return rc;

@@ -97,50 +97,67 @@ bool ts_parse_domid(const char *text, uint32_t *domid)
 	return n < 0x7ff0; /* DOMID_FIRST_RESERVED */
 }
 
-/* Node LEAF of all of NAMES, which are domains' numbers: malloc'ed; NULL after an
- * error, which goes to *RC. */
-static char **domain_nodes(struct toolstack *ts, char **names, size_t n,
-			   const char *leaf, int *rc)
-{
-	char **value = calloc(n + 1, sizeof(*value));
-	const char **path = calloc(n + 1, sizeof(*path));
-	char(*text)[PATH_LEN] = calloc(n + 1, sizeof(*text));
+/* All domains: their numbers as xenstore has them, and a node of each, or NULL. */
+struct domains {
+	char **name, **node;
+	size_t n;
+};
 
-	*rc = value && path && text ? 0 : -ENOMEM;
-	for (size_t i = 0; i < n && !*rc; i++) {
+static void domains_free(struct domains *all)
+{
+	if (all->node)
+		store_free_many(all->node, all->n);
+	free(all->node);
+	free(all->name);
+}
+
+/* domains_free() in any case. */
+static int domains_load(struct toolstack *ts, const char *leaf,
+			struct domains *all)
+{
+	const char **path = NULL;
+	char(*text)[PATH_LEN] = NULL;
+	char **node = NULL;
+	int rc;
+
+	*all = (struct domains){0};
+	rc = store_sync_ls(ts->st, 0, "/local/domain", &all->name, &all->n);
+	if (rc)
+		return rc == -ENOENT ? 0 : rc;
+	node = calloc(all->n + 1, sizeof(*node));
+	path = calloc(all->n + 1, sizeof(*path));
+	text = calloc(all->n + 1, sizeof(*text));
+	rc = node && path && text ? 0 : -ENOMEM;
+	for (size_t i = 0; i < all->n && !rc; i++) {
 		snprintf(text[i], sizeof(text[i]), "/local/domain/%.20s/%s",
-			 names[i], leaf);
+			 all->name[i], leaf);
 		path[i] = text[i];
 	}
-	if (!*rc)
-		*rc = store_sync_read_many(ts->st, 0, path, value, n);
+	if (!rc)
+		rc = store_sync_read_many(ts->st, 0, path, node, all->n);
+	if (!rc)
+		all->node = node;
+	else
+		free(node);
 	free(text);
 	free(path);
-	if (!*rc)
-		return value;
-	free(value);
-	return NULL;
+	return rc;
 }
 
 static int find_by_name(struct toolstack *ts, const char *text,
 			struct ts_guest *guest, char *err, size_t len)
 {
-	char **names = NULL, **called = NULL;
+	struct domains all;
 	bool found = false;
 	uint32_t domid;
-	size_t n = 0;
 	int rc;
 
-	rc = store_sync_ls(ts->st, 0, "/local/domain", &names, &n);
-	if (rc == -ENOENT)
-		rc = 0;
-	if (!rc)
-		called = domain_nodes(ts, names, n, "name", &rc);
+	rc = domains_load(ts, "name", &all);
 	if (rc)
 		rc = ts_fail_store(err, len, rc, "list the guests");
-	for (size_t i = 0; i < n && !rc; i++) {
-		if (!ts_parse_domid(names[i], &domid) || !called[i] ||
-		    strcmp(called[i], text))
+	for (size_t i = 0; i < all.n && !rc; i++) {
+		if (!ts_parse_domid(all.name[i], &domid) || !all.node[i] ||
+		    strcmp(all.node[i], text))
 			continue;
 		if (found)
 			rc = ts_fail(
@@ -156,10 +173,7 @@ static int find_by_name(struct toolstack *ts, const char *text,
 		rc = ts_fail(err, len, -ENOENT, "guest '%s' does not exist: %s",
 			     text, ts_word(ts, SITE_GUESTS));
 	snprintf(guest->name, sizeof(guest->name), "%.255s", text);
-	if (called)
-		store_free_many(called, n);
-	free(called);
-	free(names);
+	domains_free(&all);
 	return rc;
 }
 
@@ -245,26 +259,18 @@ static int add_server(struct toolstack *ts, uint32_t domid)
 
 static int load_servers(struct toolstack *ts)
 {
-	char **names = NULL, **present = NULL;
+	struct domains all;
 	uint32_t domid;
-	size_t n = 0;
 	int rc;
 
-	rc = store_sync_ls(ts->st, 0, "/local/domain", &names, &n);
-	if (rc == -ENOENT)
-		rc = 0;
-	if (!rc)
-		present = domain_nodes(ts, names, n, PRESENCE_NODE, &rc);
+	rc = domains_load(ts, PRESENCE_NODE, &all);
 	if (!rc)
 		rc = add_server(ts, ts->self);
-	for (size_t i = 0; i < n && !rc; i++)
-		if (present[i] && ts_parse_domid(names[i], &domid) &&
+	for (size_t i = 0; i < all.n && !rc; i++)
+		if (all.node[i] && ts_parse_domid(all.name[i], &domid) &&
 		    domid != ts->self)
 			rc = add_server(ts, domid);
-	if (present)
-		store_free_many(present, n);
-	free(present);
-	free(names);
+	domains_free(&all);
 	return rc;
 }
 
