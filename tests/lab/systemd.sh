@@ -68,6 +68,34 @@ has_scope() {
 	[[ -n $(scope) ]]
 }
 
+# With two guests: number_of GUEST: its worker's process, as xenpvd numbers it; another_worker GUEST NUMBER: for
+# wait_for; cgroup GUEST FILE: what the kernel says of that worker's scope.
+number_of() {
+	xenpv status --json | jq --arg name "$1" '.guests[] | select(.name == $name).worker'
+}
+another_worker() {
+	[[ $(number_of "$1") =~ ^[1-9] && $(number_of "$1") != "$2" ]]
+}
+cgroup() {
+	cat "/sys/fs/cgroup/xenpv.slice/xenpv-$(guest_id "$1")-$(number_of "$1").scope/$2"
+}
+
+# killed_for_memory N: so many workers, by the kernel, since the first one's start.
+killed_for_memory() {
+	[[ $(awk '$1 == "oom_kill" {print $2}' /sys/fs/cgroup/xenpv.slice/memory.events) == "$1" ]]
+}
+
+# limits_of GUEST: of memory and threads, and the share of processors, as the kernel has them.
+limits_of() {
+	paste -d ' ' <(cgroup "$1" memory.max) <(cgroup "$1" pids.max) <(cgroup "$1" cpu.weight)
+}
+limited() {
+	limits_of "$1" | tee /dev/stderr | grep -qx "$((2048 << 20)) 2048 100"
+}
+one_worker() {
+	[[ $(pgrep -xc xenpv-worker) == 1 ]]
+}
+
 is "systemd has nothing to say about the unit" "$(systemd-analyze verify --man=no "$(unit_file)" 2>&1)" ''
 ok "systemd starts" systemd_start || bail "no systemd"
 ok "and xenpvd" inside timeout 120 systemctl start xenpvd || {
@@ -80,11 +108,39 @@ ok "scsi-attach" xenpv scsi-attach g /var/tmp/scsi.img 0:0:0:0
 ok "block-attach" xenpv block-attach g /var/tmp/blk.img,raw,xvdf,w
 ok "the guest has both" wait_for 30 guest_run g 60 'test -b /dev/sda && test -b /dev/xvdf'
 ok "its worker is in a scope of its own" wait_for 30 has_scope
-is "with a limit of memory" "$(limit MemoryMax)" $((2048 << 20))
-is "of threads" "$(limit TasksMax)" 2048
-is "and the share of any other" "$(limit CPUWeight)" 100
+ok "the kernel has its limits of memory and threads, and its share" limited g
+for unit in xendomains libvirtd; do
+	ok "when the host goes down it ends after $unit" grep -qw "$unit.service" <<<"$(limit Before)"
+done
 old_scope=$(scope)
+
+note "a worker that would take more memory than its scope may"
+truncate -s 64M /var/tmp/neighbour.img
+ok "a neighbour starts" guest_start n memory=192 || bail "no neighbour"
+ok "scsi-attach" xenpv scsi-attach n /var/tmp/neighbour.img 0:0:0:0
+ok "the neighbour has it" wait_for 30 guest_run n 60 'test -b /dev/sda'
+old=$(number_of g) neighbour=$(number_of n)
+cgroup g memory.stat >"$OUT/memory.stat"
+ok "the limit: what it has, and a little" inside systemctl set-property --runtime "$old_scope" \
+	MemoryMax=$(($(cgroup g memory.current) + (256 << 10)))
+say "$(cgroup g memory.current) of $(cgroup g memory.max)"
+ok "that suffices as long as it has nothing to do" killed_for_memory 0
 ok "load on the PVSCSI disk" load g sda scsi
+ok "the kernel kills it" wait_for 300 killed_for_memory 1
+ok "which says so" grep -E "oom_memcg=/xenpv.slice/$old_scope,.*task=xenpv-worker" <<<"$(dmesg)"
+ok "another takes its place" wait_for 120 another_worker g "$old"
+ok "with the limits as they were" wait_for 120 limited g
+ok "the neighbour's disk is written and read" guest_run n 240 'head -c 8M /dev/urandom >/tmp/data &&
+	dd if=/tmp/data of=/dev/sda bs=1M oflag=direct && dd if=/dev/sda bs=1M count=8 iflag=direct | cmp - /tmp/data'
+is "by the worker that it had" "$(number_of n)" "$neighbour"
+ok "scsi-detach" xenpv scsi-detach n 0:0:0:0
+guest_stop n
+ok "its worker ends" wait_for 60 one_worker
+ok "no more than one was killed" killed_for_memory 1
+ok "both devices are served" wait_for 30 served
+old_scope=$(scope)
+
+note "xenpvd comes and goes, and so do workers"
 ok "load on the block disk" load g xvdf blk
 
 old=$(worker)
