@@ -52,8 +52,9 @@ static const struct site_kind kinds[] = {
 					"see 'systemctl status xenpvd'",
 				[SITE_GUESTS] = "see 'xl list'",
 				[SITE_IS_IT_UP] =
-					"is it running, with the driver xen-scsifront "
-					"loaded?",
+					"is it running, with its driver loaded "
+					"(Linux: xen-scsifront, for disks "
+					"xen-blkfront)?",
 				[SITE_GUEST_LOG] =
 					"look at the guest's kernel log",
 			},
