@@ -235,7 +235,7 @@ tgt_make 4 || bail "the iSCSI target"
 tgt_login || bail "the iSCSI session"
 daemon_start || bail "xenpvd starts"
 # Two processors: with one, a guest's frontend of Linux 6.1 ends a command in the interrupt, under the lock that ending
-# it takes again while the guest's own sg_reset is under way (scsi_dec_host_busy()): the guest hangs, with any backend.
+# it takes again while the guest's own sg_reset is under way (scsi_dec_host_busy()): the guest hangs.
 guest_start g1 vcpus=2 || bail "the guest starts"
 parts=${HBA_PARTS:-whole_adapter+coming_and_going+two_guests+large_blocks}
 for part in ${parts//+/ }; do
