@@ -7,25 +7,8 @@
 
 # shellcheck source=tests/bad-input.sh
 . "$TREE/tests/bad-input.sh"
-
-DRIVER=/sys/bus/pseudo/drivers/scsi_debug
-
-# node KIND: the name of scsi_debug's first device of that kind: block, scsi_generic.
-node() {
-	local path
-	for path in "$DRIVER"/adapter0/host*/target*/*/"$1"/*; do
-		[[ -e $path ]] && basename "$path" && return
-	done
-	return 1
-}
-
-# knob NAME VALUE: of scsi_debug; refused while commands are under way.
-knob() {
-	wait_for 30 knob_set "$1" "$2"
-}
-knob_set() {
-	{ echo "$2" >"$DRIVER/$1"; } 2>/dev/null
-}
+# shellcheck source=tests/lab/scsi-debug.sh
+. "$SCENARIO_DIR/scsi-debug.sh"
 
 # raw GUEST SG STATUS REGEX OPTION...: sg_raw in the guest ends with STATUS and says REGEX.
 raw() {
@@ -79,9 +62,9 @@ FIO="fio --name=v --ioengine=libaio --direct=1 --verify=crc32c --verify_fatal=1 
 
 modprobe -a sd_mod sg
 modprobe scsi_debug dev_size_mb=32 delay=0 || bail "scsi_debug"
-wait_for 20 node block >/dev/null || bail "scsi_debug has a disk"
-wait_for 20 node scsi_generic >/dev/null || bail "scsi_debug has an sg node"
-disk=/dev/$(node block) sg=/dev/$(node scsi_generic)
+wait_for 20 debug_node block >/dev/null || bail "scsi_debug has a disk"
+wait_for 20 debug_node scsi_generic >/dev/null || bail "scsi_debug has an sg node"
+disk=/dev/$(debug_node block) sg=/dev/$(debug_node scsi_generic)
 daemon_start || bail "xenpvd starts"
 guest_start g1 || bail "the guest starts"
 

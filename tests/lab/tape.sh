@@ -14,11 +14,11 @@
 # shellcheck source=tests/bad-input.sh
 . "$TREE/tests/bad-input.sh"
 
-# attach_all GUEST: the two drives, the changer, the CD drive.
-attach_all() {
+# give_all COMMAND GUEST HOST: the two drives, the changer, the CD drive, on the guest's controller HOST.
+give_all() {
 	local lun
 	for lun in 1 2 3 4; do
-		attach "$1" "$(tgt_address "$lun")" "0:0:$lun:0" || return
+		"$1" "$2" "$(tgt_address "$lun")" "$3:0:$lun:0" || return
 	done
 }
 
@@ -27,14 +27,6 @@ detach_all() {
 	local lun
 	for lun in 3 1 2 4; do
 		detach "$1" "0:0:$lun:0" || return
-	done
-}
-
-# kernel_all GUEST: as attach_all, from the kernel's backend.
-kernel_all() {
-	local lun
-	for lun in 1 2 3 4; do
-		kernel_vscsi_attach "$1" "$(tgt_address "$lun")" "1:0:$lun:0" || return
 	done
 }
 
@@ -121,7 +113,7 @@ columns=()
 guests=${TAPE_GUESTS:-pv}
 for type in ${guests//+/ }; do
 	guest_start "$type" type="$type" || bail "the $type guest starts"
-	if ! ok "$type: scsi-attach of four devices by address" attach_all "$type"; then
+	if ! ok "$type: scsi-attach of four devices by address" give_all attach "$type" 0; then
 		sed 's/^/# /' "$OUT/xenpvd.log"
 		tap_end
 	fi
@@ -132,7 +124,7 @@ for type in ${guests//+/ }; do
 	of_the_library "$type"
 	ok "$type: all are taken back" detach_all "$type"
 	if [[ ${TAPE_KERNEL:-} == yes && $type == pv ]]; then
-		kernel_all pv || bail "the kernel's backend"
+		give_all kernel_vscsi_attach pv 1 || bail "the kernel's backend"
 		guest_cases pv 1 kernel
 	fi
 	xl destroy "$type"
