@@ -277,16 +277,18 @@ static void not_asked(struct device *dev, int rc)
  * which it is asked. */
 static void begin_reading(struct device *dev)
 {
+	struct store_limits back_limits = store_limits_default;
 	struct store *st = dev->guest->daemon->store;
 	char path[96];
 
+	back_limits.skip = dev->class->skip;
 	dev->read_err = 0;
 	dev->read_which = "device";
 	dev->reads = 5; /* the last one is ours */
 	device_path(dev, WIRE_BUS_STATE, path, sizeof(path));
 	not_asked(dev, store_read(st, 0, path, on_own_state, dev));
 	device_path(dev, "", path, sizeof(path));
-	not_asked(dev, store_snapshot(st, 0, path, NULL, on_back, dev));
+	not_asked(dev, store_snapshot(st, 0, path, &back_limits, on_back, dev));
 	front_path(dev, WIRE_BUS_STATE, path, sizeof(path));
 	not_asked(dev, store_read(st, 0, path, on_front_state, dev));
 	front_path(dev, "", path, sizeof(path));

@@ -89,6 +89,7 @@ struct device_class {
 	uint32_t id_end; /* device numbers are below this */
 	size_t size;	 /* of the struct that begins with a struct device */
 	struct store_limits limits; /* of the frontend's directory */
+	const char *const *skip;    /* of the backend's: struct store_limits */
 
 	/* Take over what the trees say; the facts are there but for
 	 * ring_changed. 0, or why the round cannot go on. */

@@ -274,6 +274,12 @@ struct store_limits {
 	uint32_t max_nodes; /* the root included */
 	uint32_t max_depth; /* levels below the root */
 	size_t max_bytes;   /* of all paths and values together */
+
+	/* Nodes that are left out with all that is below them, and not asked
+	 * for: patterns of fnmatch(3) with FNM_PATHNAME for paths below the
+	 * root, NULL at the end; or NULL. Each node that is read takes a request
+	 * of its own. */
+	const char *const *skip;
 };
 
 /* Used when NULL is given: 4096 nodes, 16 levels, 1 MiB. */

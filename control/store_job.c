@@ -11,6 +11,7 @@
 #include "control/store.h"
 
 #include <errno.h>
+#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -300,6 +301,17 @@ static int snapshot_ask(struct store *st, struct snapshot_node *node,
 	return 0;
 }
 
+static bool snapshot_skips(const struct snapshot *snap, const char *path)
+{
+	const char *const *skip = snap->limits.skip;
+
+	while (skip && *skip) {
+		if (!fnmatch(*skip++, path, FNM_PATHNAME))
+			return true;
+	}
+	return false;
+}
+
 /* Ask for a node: its value, and at the root for its children. */
 static int snapshot_visit(struct store *st, struct snapshot *snap,
 			  const char *parent, const char *name, uint32_t depth)
@@ -321,6 +333,9 @@ static int snapshot_visit(struct store *st, struct snapshot *snap,
 	if (above)
 		node->path[above++] = '/';
 	memcpy(node->path + above, name, len + 1);
+	rc = 0;
+	if (depth && snapshot_skips(snap, node->path))
+		goto out;
 	rc = -EOVERFLOW;
 	if (!snapshot_charge(snap, above + len))
 		goto out;

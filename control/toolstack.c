@@ -20,6 +20,34 @@ static const struct store_limits all_limits = {
 	.max_bytes = 64 << 20,
 };
 
+/* The same for what the devices are, and not how they do. */
+static const char *const not_what[] = {
+	"*/*/frontend*",
+	"*/*/online",
+	"*/*/state",
+	"*/*/feature-*",
+	"*/*/vscsi-devs/*/state",
+	"*/*/bootable",
+	"*/*/device-type",
+	"*/*/discard-*",
+	"*/*/info",
+	"*/*/max-ring-*",
+	"*/*/mode",
+	"*/*/multi-queue-*",
+	"*/*/params",
+	"*/*/physical-sector-size",
+	"*/*/removable",
+	"*/*/sector*",
+	"*/*/type",
+	NULL,
+};
+static const struct store_limits what_limits = {
+	.max_nodes = 262144,
+	.max_depth = 16,
+	.max_bytes = 64 << 20,
+	.skip = not_what,
+};
+
 /* ------------------------------------------------------------- connection */
 
 static uint32_t own_domid(struct store *st)
@@ -404,7 +432,7 @@ int ts_pdev_free_but(struct toolstack *ts, const struct pdev *pdev,
 			 holders[i].type);
 		paths[i] = path[i];
 	}
-	rc = store_sync_snapshots(ts->st, paths, N, &all_limits, tree);
+	rc = store_sync_snapshots(ts->st, paths, N, &what_limits, tree);
 	if (rc)
 		return ts_fail_store(err, len, rc, "read the backends");
 	for (size_t i = 0; i < N && !rc; i++)

@@ -852,6 +852,28 @@ static void clean(struct device *dev)
 	free(vbd->pname);
 }
 
+/* Nobody here asks for them: the states are read by themselves, the others are
+ * other tools', or what we have written for the frontend. */
+static const char *const back_skip[] = {
+	"frontend",
+	"frontend-id",
+	"state",
+	"bootable",
+	"physical-device-path",
+	"type",
+	"discard-[ags]*",  /* alignment, granularity, secure */
+	"feature-[bdfm]*", /* barrier, discard, flush-cache, max-indirect */
+	"info",
+	"max-ring-*",
+	"physical-sector-size",
+	"sector-size",
+	"sectors",
+	NULL,
+};
+static const char *const front_skip[] = {
+	"backend", "backend-id", "state", "device-type", "virtual-device", NULL,
+};
+
 const struct device_class vbd_class = {
 	.word = "vbd",
 	.dir = "backend/xenpv-vbd",
@@ -862,7 +884,9 @@ const struct device_class vbd_class = {
 	.size = sizeof(struct vbd),
 	.limits = {.max_nodes = VBD_FRONT_NODES,
 		   .max_depth = 2,
-		   .max_bytes = VBD_FRONT_BYTES},
+		   .max_bytes = VBD_FRONT_BYTES,
+		   .skip = front_skip},
+	.skip = back_skip,
 	.read = read_nodes,
 	.ring = vbd_front_ring,
 	.step = vbd_step,

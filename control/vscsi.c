@@ -603,6 +603,17 @@ static void clean(struct device *dev)
 	vscsi_host_clean(vscsi_of(dev));
 }
 
+/* Nobody here asks for them: the states are read by themselves. */
+static const char *const back_skip[] = {
+	"frontend", "frontend-id", "state", "feature-*", NULL,
+};
+static const char *const front_skip[] = {
+	"backend",
+	"backend-id",
+	"state",
+	NULL,
+};
+
 const struct device_class vscsi_class = {
 	.word = "scsi",
 	.dir = "backend/xenpv-vscsi",
@@ -612,7 +623,9 @@ const struct device_class vscsi_class = {
 	.size = sizeof(struct vscsi),
 	.limits = {.max_nodes = VSCSI_FRONT_NODES,
 		   .max_depth = 3,
-		   .max_bytes = VSCSI_FRONT_BYTES},
+		   .max_bytes = VSCSI_FRONT_BYTES,
+		   .skip = front_skip},
+	.skip = back_skip,
 	.read = read_luns,
 	.ring = ring_id_read,
 	.step = bus_back_step,

@@ -148,6 +148,37 @@ static void a_snapshot_is_a_tree(void **state)
 	server_end(&s);
 }
 
+static void a_snapshot_asks_for_what_is_wanted(void **state)
+{
+	const char *const skip[] = {"", "o*", "*/dev-1", "*/*/v-dev", NULL};
+	struct store_limits limits = store_limits_default;
+	struct server s = {0};
+	struct store_tree *t;
+	uint32_t all;
+	struct store *st;
+
+	(void)state;
+	a_device(&s);
+	st = client(&s, NULL, NULL);
+	assert_int_equal(store_sync_snapshot(st, 0, "/b", NULL, &t), 0);
+	tree_free(t);
+	all = s.requests;
+	limits.skip = skip;
+	assert_int_equal(store_sync_snapshot(st, 0, "/b", &limits, &t), 0);
+	assert_null(tree_find(t, "online"));
+	assert_null(tree_find(t, "vscsi-devs/dev-1"));
+	assert_null(tree_find(t, "vscsi-devs/dev-1/state"));
+	assert_null(tree_find(t, "vscsi-devs/dev-0/v-dev"));
+	assert_non_null(tree_find(t, ""));
+	assert_string_equal(tree_get(t, "vscsi-devs/dev-0/state"), "4");
+	assert_true(tree_is(t, "state", "4"));
+	/* Of three leaves, and a directory with its names. */
+	assert_int_equal(s.requests - all, all - 5);
+	tree_free(t);
+	store_close(st);
+	server_end(&s);
+}
+
 static int limited(const struct store_limits *limits)
 {
 	struct server s = {0};
@@ -167,7 +198,7 @@ static int limited(const struct store_limits *limits)
 
 static void limits_hold(void **state)
 {
-	struct store_limits l = {12, 3, 400};
+	struct store_limits l = {12, 3, 400, NULL};
 
 	(void)state;
 	assert_int_equal(limited(&l), 0);
@@ -175,7 +206,7 @@ static void limits_hold(void **state)
 	assert_int_equal(limited(&l), -EOVERFLOW);
 	l.max_nodes = 0;
 	assert_int_equal(limited(&l), -EOVERFLOW);
-	l = (struct store_limits){12, 2, 400};
+	l = (struct store_limits){12, 2, 400, NULL};
 	assert_int_equal(limited(&l), -EOVERFLOW);
 	for (l.max_depth = 3, l.max_bytes = 0; l.max_bytes < 150; l.max_bytes++)
 		assert_int_equal(limited(&l), -EOVERFLOW);
@@ -221,7 +252,7 @@ static void orphans_are_dropped(void **state)
 static void large_directories(void **state)
 {
 	struct server s = {.list_max = 100};
-	struct store_limits l = {5000, 4, 1 << 20};
+	struct store_limits l = {5000, 4, 1 << 20, NULL};
 	char path[64], **names;
 	struct store_tree *t;
 	struct store *st;
@@ -254,7 +285,7 @@ static void large_directories(void **state)
 	l.max_nodes = 1500;
 	assert_int_equal(store_sync_snapshot(st, 0, "/big", &l, &t),
 			 -EOVERFLOW);
-	l = (struct store_limits){5000, 4, 4000};
+	l = (struct store_limits){5000, 4, 4000, NULL};
 	assert_int_equal(store_sync_snapshot(st, 0, "/big", &l, &t),
 			 -EOVERFLOW);
 	store_close(st);
@@ -762,6 +793,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(any_fragmentation),
 		cmocka_unit_test(a_snapshot_is_a_tree),
+		cmocka_unit_test(a_snapshot_asks_for_what_is_wanted),
 		cmocka_unit_test(limits_hold),
 		cmocka_unit_test(hidden_nodes_are_absent),
 		cmocka_unit_test(orphans_are_dropped),
