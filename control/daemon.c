@@ -45,7 +45,6 @@ struct query {
 	struct daemon *daemon;
 	const struct device_class *class;
 	uint32_t domid, id;
-	bool again; /* something has changed since it was asked */
 };
 
 /* ------------------------------------------------------ what there is */
@@ -113,8 +112,6 @@ static void add_device(struct daemon *daemon, const struct device_class *class,
 				       : strerror(-rc));
 }
 
-static void ask_device(struct query *query);
-
 static void on_device_read(struct store *st, const struct store_reply *rsp,
 			   void *ctx)
 {
@@ -124,10 +121,6 @@ static void on_device_read(struct store *st, const struct store_reply *rsp,
 	(void)st;
 	if (!rsp->err)
 		add_device(daemon, query->class, query->domid, query->id);
-	else if (query->again && rsp->err == -ENOENT) {
-		ask_device(query);
-		return;
-	}
 	TAILQ_REMOVE(&daemon->queries, query, entry);
 	free(query);
 }
@@ -139,7 +132,6 @@ static void ask_device(struct query *query)
 	char path[96];
 	int rc;
 
-	query->again = false;
 	snprintf(path, sizeof(path), "%s/%" PRIu32 "/%" PRIu32 "/frontend-id",
 		 query->class->dir, query->domid, query->id);
 	rc = store_read(daemon->store, 0, path, on_device_read, query);
@@ -161,7 +153,8 @@ static struct query *find_query(struct daemon *daemon,
 }
 
 /* Something about this device has changed. A new one has some twenty nodes, each
- * of which is told: it is asked for once. */
+ * of which is told: it is asked for once. What is told while the answer is under
+ * way was there before it: xenstored answers in order. */
 static void touch_device(struct daemon *daemon,
 			 const struct device_class *class, uint32_t domid,
 			 uint32_t id)
@@ -173,11 +166,8 @@ static void touch_device(struct daemon *daemon,
 		device_kick_own(dev);
 		return;
 	}
-	query = find_query(daemon, class, domid, id);
-	if (query) {
-		query->again = true;
+	if (find_query(daemon, class, domid, id))
 		return;
-	}
 	query = query_new(daemon, class, domid, id);
 	if (!query)
 		return;
