@@ -79,6 +79,7 @@ static void change_now(struct emulated *e)
 	c->changing = false;
 	e->idle = NULL;
 	scsi_cdrom_insert(&e->lu, c->next_blocks);
+	keep_state(&e->keep, &e->lu);
 }
 
 static int cdrom_change(struct lun *l, const struct lun_cfg *cfg, bool force)
@@ -90,6 +91,7 @@ static int cdrom_change(struct lun *l, const struct lun_cfg *cfg, bool force)
 		return -EALREADY;
 	if (scsi_lu_prevented(&c->e.lu) && !force) {
 		scsi_cdrom_want_eject(&c->e.lu);
+		keep_state(&c->e.keep, &c->e.lu);
 		return -EBUSY;
 	}
 	if (cfg->size) {

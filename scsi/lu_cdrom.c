@@ -59,6 +59,44 @@ void scsi_cdrom_insert(struct scsi_lu *lu, uint64_t blocks)
 		scsi_lu_attention_others(lu, SCSI_NEXUS_MAX, SCSI_UA_MEDIUM);
 }
 
+/* ---- for scsi/keep ---- */
+
+#define KEEP_LEN     1u
+#define KEEP_OPEN    0x01
+#define KEEP_NEW     0x02
+#define KEEP_REMOVED 0x04
+#define KEEP_WANTED  0x08
+
+static uint32_t cdrom_keep(const struct scsi_lu *lu, uint8_t *out)
+{
+	const struct scsi_cdrom *cd = scsi_cdrom_of(lu);
+
+	out[0] = (uint8_t)((cd->open ? KEEP_OPEN : 0) |
+			   (cd->new_medium ? KEEP_NEW : 0) |
+			   (cd->removed ? KEEP_REMOVED : 0) |
+			   (cd->eject_wanted ? KEEP_WANTED : 0));
+	return KEEP_LEN;
+}
+
+/* The tray is as it was; what lies in it is the caller's matter. A version that
+ * kept nothing of it had it closed. */
+static bool cdrom_take_over(struct scsi_lu *lu, const uint8_t *own,
+			    uint32_t len)
+{
+	struct scsi_cdrom *cd = scsi_cdrom_of(lu);
+
+	if (!len)
+		return true;
+	if (len != KEEP_LEN ||
+	    own[0] > (KEEP_OPEN | KEEP_NEW | KEEP_REMOVED | KEEP_WANTED))
+		return false;
+	cd->open = own[0] & KEEP_OPEN;
+	cd->new_medium = own[0] & KEEP_NEW;
+	cd->removed = own[0] & KEEP_REMOVED;
+	cd->eject_wanted = own[0] & KEEP_WANTED;
+	return true;
+}
+
 void scsi_cdrom_want_eject(struct scsi_lu *lu)
 {
 	scsi_cdrom_of(lu)->eject_wanted = true;
@@ -315,5 +353,7 @@ const struct scsi_lu_type scsi_cdrom = {
 	.removable = true,
 	.cfg_ok = cdrom_cfg_ok,
 	.not_ready = cdrom_not_ready,
+	.keep = cdrom_keep,
+	.take_over = cdrom_take_over,
 	.frame = {.specific = scsi_mode_no_specific},
 };

@@ -74,6 +74,30 @@ locked() {
 	says "the guest is told" "cdb 0:0:0:0 $TUR" '70 00 06 .* 28 00'
 }
 
+# killed: the drive's worker; the next one has taken over when the drive answers.
+killed() {
+	local worker
+	worker=$(ours xenpv-worker)
+	kill -KILL "$worker"
+	wait_for 10 ends "$worker"
+}
+
+# What the guest has done to its drive outlives the worker.
+dies() {
+	guest_do g "cdb 0:0:0:0 $TUR" >/dev/null
+	says "the guest locks the medium" 'cdb 0:0:0:0 1e0000000100' 'GOOD|status 0'
+	ok "the worker is killed" killed
+	says "it is locked still" 'cdb 0:0:0:0 1b0000000200' '70 00 05 .* 53 02'
+	says "the guest unlocks it" 'cdb 0:0:0:0 1e0000000000' 'GOOD|status 0'
+	says "and opens the tray" 'cdb 0:0:0:0 1b0000000200' 'GOOD|status 0'
+	ok "the worker is killed" killed
+	says "the tray is open" "cdb 0:0:0:0 $TUR" '70 00 02 .* 3a 02'
+	ok "another medium closes it" xenpv scsi-change-medium g 0:0:0:0 one.iso
+	ok "the worker is killed" killed
+	says "the guest is told of that medium" "cdb 0:0:0:0 $TUR" '70 00 06 .* 28 00'
+	says "and has it" "cdb 0:0:0:0 $TUR" 'GOOD|status 0'
+}
+
 wrong() {
 	truncate -s 16M disk.img
 	ok "a disk beside it" xenpv scsi-attach g disk.img 0:0:1:0
@@ -109,6 +133,7 @@ bad
 attach
 change
 locked
+dies
 wrong
 busy
 guest_stop g

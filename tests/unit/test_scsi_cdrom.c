@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A CD/DVD-ROM drive: what it tells, its medium, its tray. */
 #include "scsi/cdrom_info.h"
+#include "scsi/keep.h"
 #include "scsi/lu_cdrom.h"
 #include "test_scsi_ram.h"
 
@@ -464,6 +465,52 @@ static void test_events(void **state)
 	ram_free(r);
 }
 
+/* Another process goes on: the tray is as it was, and so is what is to be told. */
+static void test_keep(void **state)
+{
+	uint8_t image[SCSI_KEEP_MAX], status;
+	struct ram *r = drive(BLOCKS);
+	uint32_t closed, len;
+
+	(void)state;
+	closed = scsi_lu_keep(&r->lu, image);
+	/* as one that kept nothing of its tray */
+	assert_int_equal(scsi_lu_take_over(&r->lu, image, closed - 1), 0);
+	assert_good(turs(r));
+	assert_good(start_stop(r, 2));
+	len = scsi_lu_keep(&r->lu, image);
+	ram_free(r);
+
+	r = drive(BLOCKS);
+	assert_int_equal(scsi_lu_take_over(&r->lu, image, len), 0);
+	assert_sense(r, turs(r), TRAY_OPEN);
+	assert_int_equal(event(r, &status), 3);
+	assert_int_equal(status, 0x03);
+	assert_good(start_stop(r, 3));
+	len = scsi_lu_keep(&r->lu, image);
+	ram_free(r);
+
+	r = drive(BLOCKS);
+	assert_int_equal(scsi_lu_take_over(&r->lu, image, len), 0);
+	assert_int_equal(event(r, &status), 2);
+	assert_sense(r, turs(r), CHANGED);
+	assert_good(turs(r));
+	scsi_cdrom_want_eject(&r->lu);
+	len = scsi_lu_keep(&r->lu, image);
+	ram_free(r);
+
+	r = drive(BLOCKS);
+	image[len - 1] |= 0x10;
+	assert_int_equal(scsi_lu_take_over(&r->lu, image, len), XPV_EINVAL);
+	image[len - 1] &= 0x0f;
+	image[len] = 0;
+	assert_int_equal(scsi_lu_take_over(&r->lu, image, len + 1), XPV_EINVAL);
+	assert_int_equal(event(r, &status), 0);
+	assert_int_equal(scsi_lu_take_over(&r->lu, image, len), 0);
+	assert_int_equal(event(r, &status), 1);
+	ram_free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -481,6 +528,7 @@ int main(void)
 		cmocka_unit_test(test_tray),
 		cmocka_unit_test(test_change),
 		cmocka_unit_test(test_events),
+		cmocka_unit_test(test_keep),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
