@@ -157,13 +157,13 @@ static struct query *find_query(struct daemon *daemon,
  * way was there before it: xenstored answers in order. */
 static void touch_device(struct daemon *daemon,
 			 const struct device_class *class, uint32_t domid,
-			 uint32_t id)
+			 uint32_t id, const char *node)
 {
 	struct device *dev = find_device(daemon, class, domid, id);
 	struct query *query;
 
 	if (dev) {
-		device_kick_own(dev);
+		device_kick_own(dev, node);
 		return;
 	}
 	if (find_query(daemon, class, domid, id))
@@ -194,7 +194,7 @@ static void on_guest_ls(struct store *st, const struct store_reply *rsp,
 	for (name = rsp->value; name < end; name += strlen(name) + 1) {
 		if (parse_name(name, strlen(name), query->class->id_end, &id))
 			touch_device(query->daemon, query->class, query->domid,
-				     id);
+				     id, "");
 	}
 	free(query);
 }
@@ -377,7 +377,7 @@ static void on_backend(struct store *st, int err, const char *path, void *ctx)
 	name = slash + 1;
 	slash = strchrnul(name, '/');
 	if (parse_name(name, (size_t)(slash - name), class->id_end, &id))
-		touch_device(daemon, class, domid, id);
+		touch_device(daemon, class, domid, id, slash + (*slash == '/'));
 }
 
 static void on_release(struct store *st, int err, const char *path, void *ctx)

@@ -43,6 +43,49 @@ struct log_where device_where(const struct device *dev)
 	return where;
 }
 
+/* ----------------------------------------------------------------- echoes */
+
+void device_echo(struct device *dev, const char *name)
+{
+	size_t size = strlen(name) + 1;
+	struct device_echo *echo = malloc(sizeof(*echo) + size);
+
+	/* Without it there will be a round. */
+	if (!echo)
+		return;
+	echo->txn = dev->txn;
+	memcpy(echo->name, name, size);
+	echo->next = dev->echoes;
+	dev->echoes = echo;
+}
+
+static void drop_echo(struct device_echo **at)
+{
+	struct device_echo *echo = *at;
+
+	*at = echo->next;
+	free(echo);
+}
+
+/* The last transaction's are the first. */
+void device_echo_drop(struct device *dev)
+{
+	while (dev->echoes && dev->echoes->txn == dev->txn)
+		drop_echo(&dev->echoes);
+}
+
+void device_kick_own(struct device *dev, const char *name)
+{
+	struct device_echo **at = &dev->echoes;
+
+	while (*at && strcmp((*at)->name, name) != 0)
+		at = &(*at)->next;
+	if (*at)
+		drop_echo(at);
+	else
+		device_kick(dev);
+}
+
 /* ------------------------------------------------------- what stands there */
 
 static int read_facts(struct device *dev)
@@ -143,6 +186,8 @@ static void destroy(struct device *dev)
 	sd_event_source_disable_unref(dev->start);
 	drop_trees(dev);
 	device_drop_items(dev);
+	while (dev->echoes)
+		drop_echo(&dev->echoes);
 	dev->class->clean(dev);
 	close_rings(dev);
 	free(dev);
@@ -331,26 +376,6 @@ void device_kick(struct device *dev)
 	dev->settle = false;
 	if (!dev->start)
 		schedule(dev, 0);
-}
-
-void device_kick_own(struct device *dev)
-{
-	if (!dev->writing && now_us() - dev->wrote_us >= DEVICE_SETTLE_US) {
-		device_kick(dev);
-		return;
-	}
-	if (dev->busy) {
-		dev->settle = true;
-	} else if (!dev->start && !dev->ended) {
-		dev->settle = true;
-		schedule(dev, DEVICE_SETTLE_US);
-	}
-}
-
-void device_writing(struct device *dev, bool now)
-{
-	dev->writing = now;
-	dev->wrote_us = now_us();
 }
 
 /* -------------------------------------------------------------- beginning */

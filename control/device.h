@@ -59,11 +59,11 @@
 #define DEVICE_PACE_US 10000
 
 /*
- * xenstore tells us of our own writes too, and the guest takes its turn then.
- * What changes at our end at such a moment is looked at this much later, so that
- * xenstored does not answer us before the guest.
+ * After a round in which something was done another one looks whether there is
+ * more to do, if nothing has made one before: the guest takes its turn first, and
+ * xenstored answers both.
  */
-#define DEVICE_SETTLE_US 100000
+#define DEVICE_SETTLE_US 1000000
 
 /*
  * Rounds of all devices of a guest: so many at once, as when it starts or ends
@@ -144,6 +144,13 @@ struct device_item {
 	bool taken;
 };
 
+/* A node that we have written, of which xenstore has not told us yet. */
+struct device_echo {
+	struct device_echo *next;
+	unsigned int txn;
+	char name[];
+};
+
 /* First member of every kind of device. */
 struct device {
 	TAILQ_ENTRY(device) entry;
@@ -177,9 +184,9 @@ struct device {
 
 	/* The round. */
 	bool busy, dirty, ended;
-	bool settle;  /* not dirty, but to be looked at: DEVICE_SETTLE_US */
-	bool writing; /* our own transaction is under way */
-	uint64_t wrote_us; /* when the last one was done */
+	bool settle; /* not dirty, but to be looked at: DEVICE_SETTLE_US */
+	struct device_echo *echoes;
+	unsigned int txn; /* our last one */
 	struct bus_step step;
 	struct store_tree *back, *front;
 	/* The state nodes, read before their trees; NULL and 0: none. */
@@ -215,9 +222,14 @@ void device_free(struct device *dev);
 /* device_kick - something may have changed. */
 void device_kick(struct device *dev);
 
-/* device_kick_own - something may have changed at our own end, if only that we
- * have written there: then it waits, see DEVICE_SETTLE_US. */
-void device_kick_own(struct device *dev);
+/*
+ * device_kick_own - xenstore tells that a node at our own end has changed
+ * @name: below the device's directory; "" that itself
+ *
+ * It also tells us, once for each node, what we have written there ourselves: that
+ * is no news.
+ */
+void device_kick_own(struct device *dev, const char *name);
 
 /*
  * device_leave - the daemon stops: close the device

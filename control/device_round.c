@@ -330,11 +330,11 @@ static void on_written(struct store *st, const struct store_txn_result *res,
 	(void)st;
 	if (res->err == -ECANCELED || res->err == -ECONNRESET)
 		return;
-	device_writing(dev, false);
 	if (!res->err) {
 		written(dev);
 		return;
 	}
+	device_echo_drop(dev);
 	/* Somebody was faster: another round, on what they wrote. EAGAIN: again
 	 * and again, let them finish. */
 	if (res->err == -ESTALE || res->err == -EAGAIN) {
@@ -346,6 +346,24 @@ static void on_written(struct store *st, const struct store_txn_result *res,
 		    "cannot write to xenstore: %s%s%s", strerror(-res->err),
 		    res->path[0] ? ": " : "", res->path);
 	device_round_end(dev, DEVICE_RETRY_US);
+}
+
+/* Of what is written at our own end, though not of what is removed, which may
+ * not be there. */
+static void expect_echoes(struct device *dev, const struct device_writes *w)
+{
+	char dir[PATH_LEN];
+	size_t len;
+
+	device_path(dev, "", dir, sizeof(dir));
+	len = strlen(dir);
+	dev->txn++;
+	for (size_t i = 0; i < w->n; i++) {
+		if (w->op[i].kind == STORE_OP_WRITE &&
+		    !strncmp(w->op[i].path, dir, len) &&
+		    w->op[i].path[len] == '/')
+			device_echo(dev, w->op[i].path + len + 1);
+	}
 }
 
 void device_write(struct device *dev)
@@ -366,7 +384,7 @@ void device_write(struct device *dev)
 				  dev->step.next);
 	rc = 0;
 	if (w->changes) {
-		device_writing(dev, true);
+		expect_echoes(dev, w);
 		rc = store_txn(dev->guest->daemon->store, w->op, w->n, 0,
 			       on_written, dev);
 	} else {
@@ -376,7 +394,7 @@ out:
 	free_writes(w);
 	if (!rc)
 		return;
-	device_writing(dev, false);
+	device_echo_drop(dev);
 	device_round_end(dev, DEVICE_RETRY_US);
 }
 

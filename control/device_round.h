@@ -98,8 +98,11 @@ void device_failed(struct device *dev);
  * the device, decide again. */
 void device_give_up(struct device *dev, const char *what, const char *why);
 
-/* device_writing - our own transaction is under way, or done. */
-void device_writing(struct device *dev, bool now);
+/* device_echo - a transaction that begins now writes the node NAME below the
+ * device's directory; device_echo_drop - it has failed: of that one xenstore will
+ * not tell us. */
+void device_echo(struct device *dev, const char *name);
+void device_echo_drop(struct device *dev);
 
 /* device_write - write what the class adds, and the state; then end. */
 void device_write(struct device *dev);
