@@ -380,18 +380,39 @@ void device_kick(struct device *dev)
 
 /* -------------------------------------------------------------- beginning */
 
+/*
+ * Of what the guest writes, its states are what we go by: a frontend writes its
+ * ring's nodes, and says so by its state. What is not below its directory is about
+ * all of it.
+ */
+static bool is_news(const struct device *dev, const char *path)
+{
+	const char *name = strrchr(path, '/');
+	char dir[96];
+	size_t len;
+
+	front_path(dev, "", dir, sizeof(dir));
+	len = strlen(dir);
+	return strncmp(path, dir, len) != 0 || path[len] != '/' ||
+	       !strcmp(name + 1, WIRE_BUS_STATE);
+}
+
 static void on_change(struct store *st, int err, const char *path, void *ctx)
 {
 	struct device *dev = ctx;
 	struct log_where where = device_where(dev);
 
 	(void)st;
-	(void)path;
-	if (err)
+	if (err) {
 		log_line(LOG_ERR, &where,
 			 "xenstore refuses to watch the frontend: %s",
 			 strerror(-err));
-	else
+		return;
+	}
+	/* A watch fires at once, and the first round is after that. */
+	if (!dev->watching)
+		dev->watching = true;
+	else if (is_news(dev, path))
 		device_kick(dev);
 }
 

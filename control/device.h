@@ -204,6 +204,7 @@ struct device {
 	sd_event_source *start; /* of the next round */
 	uint64_t started_us;
 	struct store_watch *watch;
+	bool watching; /* it has fired for the first time */
 
 	/* As last told; stats_sum is being added up from the rings' answers. */
 	struct proto_stats stats, stats_sum;
