@@ -20,9 +20,10 @@
 #include "host/log.h"
 #include "worker/proto.h"
 
-/* A standby is made when whoever took the last one has it behind him; one that
- * dies of itself is not started again at once. */
-#define READY_US 200000u
+/* A standby is made when whoever took the last one has it behind him, the guest
+ * with its new disk, too: on a small host that is what it would take the time from.
+ * One that dies of itself is not started again at once. */
+#define READY_US 1000000u
 #define AGAIN_US 5000000u
 
 struct standby {
