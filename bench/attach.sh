@@ -6,8 +6,8 @@
 #
 #	way	round	seen	returned
 #
-# "seen" is when the guest's kernel has the disk, with its size: a loop in the guest looks every 40
-# ms and says so on its console, which is a file in dom0. "returned" is the command's end.
+# "seen" is when the guest's kernel says that it has the disk, with its size (lab/tools/disks.c), on its
+# console, which is a file in dom0. "returned" is the command's end.
 ROUNDS=${ROUNDS:-20}
 
 # Way, the guest's disk, commands.
@@ -16,21 +16,6 @@ WAYS=(
 	"block|xvdb|xenpv block-attach a /dev/ram1,raw,xvdb,rw|xenpv block-detach a xvdb"
 	"xl|xvdc|xl block-attach a phy:/dev/ram2,xvdc,w|xl block-detach a xvdc"
 )
-
-# What runs in the guest: a line for each disk that comes or goes.
-WATCHER='
-exec 9<>"$(mktemp -u | xargs sh -c "mkfifo \$0 && echo \$0")"
-declare -A there
-while :; do
-	for disk in sda xvdb xvdc; do
-		size=0
-		[[ ! -e /sys/block/$disk/size ]] || read -r size <"/sys/block/$disk/size"
-		now=$((size > 0))
-		((now == ${there[$disk]:-0})) || echo "DISK $disk $now" >/dev/hvc0
-		there[$disk]=$now
-	done
-	read -r -t 0.04 -u 9
-done'
 
 # hears DISK NOW: waits for that line of the guest; everything before it is passed over.
 hears() {
@@ -61,9 +46,8 @@ modprobe brd rd_nr=3 rd_size=32768
 xenpvd >"$OUT/xenpvd.log" 2>&1 &
 wait_for 20 xenpv status >/dev/null 2>&1 || fail "xenpvd does not start"
 guest_start a || exit
-guest_feed a 30 'cat >/tmp/watcher' <<<"$WATCHER"
 exec 8< <(exec tail -n 0 -F /var/log/xen/guest-a.log)
-guest_run a 30 'setsid bash /tmp/watcher </dev/null >/dev/null 2>&1 &'
+guest_run a 30 'setsid /lab/disks </dev/null >/dev/hvc0 2>&1 &'
 for ((round = 0; round <= ROUNDS; round++)); do
 	# The first is for all that is done once: workers, modules, caches.
 	((round != 1)) || rm -f "$OUT/attach.tsv"

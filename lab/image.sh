@@ -292,6 +292,7 @@ build_boot() {
 	ln -s /bin/busybox "$tmp/guest/lab/busybox"
 	echo "${GUEST_MODULES[@]}" >"$tmp/guest/lab/modules"
 	compile "$tmp/guest/lab/agent" "$tools/agent.c" "$tools/base64.c" || return
+	compile "$tmp/guest/lab/disks" "$tools/disks.c" || return
 	pack "$tmp/guest" | gzip -1 >"$over/boot/guest.cpio.gz" || return
 
 	initramfs "$tmp/dom0" "${DOM0_BOOT_MODULES[@]}" || return
