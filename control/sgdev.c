@@ -140,6 +140,34 @@ int sgdev_find(const struct sgdev_roots *roots, bool block, dev_t rdev,
 	return look_at(roots, path, dev);
 }
 
+static int counter(const char *dir, const char *name, uint32_t *value)
+{
+	char text[32], *end;
+
+	sysfs_line(dir, name, text, sizeof(text));
+	*value = (uint32_t)strtoul(text, &end, 16);
+	return end == text ? -ENODEV : 0;
+}
+
+int sgdev_active(const struct sgdev_roots *roots, const struct sgdev *dev,
+		 uint32_t *count)
+{
+	char path[PATH_MAX];
+	uint32_t done;
+	int rc;
+
+	if (snprintf(path, sizeof(path), "%s/class/scsi_device/%s/device",
+		     roots->sys, dev->address) >= PATH_MAX)
+		return -ENODEV;
+	/* What has ended first: a command in between counts as under way. */
+	rc = counter(path, "iodone_cnt", &done);
+	if (!rc)
+		rc = counter(path, "iorequest_cnt", count);
+	if (!rc)
+		*count -= done;
+	return rc;
+}
+
 int sgdev_at(const struct sgdev_roots *roots, const char *address,
 	     struct sgdev *dev)
 {

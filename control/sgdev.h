@@ -113,6 +113,22 @@ void sgdev_nodes(const struct sgdev_roots *roots, const struct sgdev *dev,
 void sgdev_name(const struct sgdev_roots *roots, const char *dev_dir,
 		const struct sgdev *dev, char *text, size_t len);
 
+/*
+ * sgdev_active - commands that the device has been given, of whoever, and has not
+ *                ended
+ * @count: by the counters of Linux (iorequest_cnt, iodone_cnt), which do not
+ *         agree for ever: before 6.2 a command that has timed out has no end, so
+ *         that another count of the same device is to be taken off
+ *
+ * A command that waits in the host's own queue is not among them. It is given to
+ * the device when that has room, or 3 ms after the device has said that it is busy
+ * (SCSI_QUEUE_DELAY).
+ *
+ * Return: 0; -ENODEV if the device is gone.
+ */
+int sgdev_active(const struct sgdev_roots *roots, const struct sgdev *dev,
+		 uint32_t *count) XPV_MUST_CHECK;
+
 /* A character device that a process has open. */
 struct sgdev_open {
 	pid_t pid;

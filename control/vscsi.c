@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "control/ctl.h"
 #include "control/daemon.h"
@@ -163,6 +164,7 @@ static void add_lun(struct vscsi_lun *lun)
 	lun->rc = lun_prepare(lun, &msg, fds);
 	if (lun->rc)
 		return;
+	lun_note_idle(lun);
 	/* Held from now on: the next LUN of this round must see it. */
 	lun->added = true;
 	lun->rc = link_call(lun->ctl->dev.guest->link, &msg, fds, PROTO_FDS_MAX,
@@ -458,12 +460,25 @@ static void resume_lun(struct vscsi_lun *lun)
 		lun->ctl->dev.calls++;
 }
 
+/* Of all disks once, so that they are waited for once. */
+static void look_at_disks(struct vscsi *ctl)
+{
+	const struct timespec pause = {.tv_nsec = LUN_LOOK_NS};
+	bool any = false;
+
+	for (size_t i = 0; i < ctl->nluns; i++)
+		any |= !ctl->luns[i]->given && lun_look(ctl->luns[i]);
+	if (any)
+		nanosleep(&pause, NULL);
+}
+
 static void restore(struct device *dev)
 {
 	struct vscsi *ctl = vscsi_of(dev);
 	const struct proto_msg *item;
 	struct proto_addr addr;
 
+	look_at_disks(ctl);
 	device_begin(dev, luns_resumed);
 	for (size_t i = 0; i < ctl->nluns; i++) {
 		struct vscsi_lun *lun = ctl->luns[i];

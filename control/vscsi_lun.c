@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "control/daemon.h"
@@ -417,6 +418,66 @@ static bool has_gone(const struct vscsi_lun *lun)
 	return lun->sg.address[0] && !sgdev_is_there(&sgdev_host, &lun->sg);
 }
 
+/* A disk whose commands are all its worker's. */
+static bool can_be_fenced(const struct vscsi_lun *lun)
+{
+	return lun->sg.address[0] && lun->sg.type == SGDEV_TYPE_DISK &&
+	       !(lun->order.u.lun.flags & PROTO_LUN_SHARED);
+}
+
+void lun_note_idle(struct vscsi_lun *lun)
+{
+	const struct timespec pause = {.tv_nsec = LUN_LOOK_NS};
+	uint32_t n, tries;
+
+	lun->idle = 0;
+	/* Somebody may be reading it: udev, to see what it is. */
+	for (tries = 0; tries < 3; tries++) {
+		if (!can_be_fenced(lun) ||
+		    sgdev_active(&sgdev_host, &lun->sg, &n))
+			return;
+		if (!tries || n < lun->idle)
+			lun->idle = n;
+		if (!lun->idle)
+			return;
+		nanosleep(&pause, NULL);
+	}
+}
+
+bool lun_look(struct vscsi_lun *lun)
+{
+	uint32_t n;
+
+	lun->quiet = can_be_fenced(lun) &&
+		     !sgdev_active(&sgdev_host, &lun->sg, &n) && n == lun->idle;
+	return lun->quiet;
+}
+
+/*
+ * What the dead worker gave a disk may be executed after the first commands of its
+ * successor, which it would undo: those wait. But not for ever; without that the
+ * guest does again what was under way, and decides in which order. (Other devices
+ * execute one command after the other.)
+ */
+static int fence(struct vscsi_lun *lun, struct proto_msg *msg)
+{
+	uint32_t n;
+
+	if (!can_be_fenced(lun) || sgdev_active(&sgdev_host, &lun->sg, &n))
+		return 0;
+	if (lun->quiet && n == lun->idle) {
+		msg->u.lun.flags |= PROTO_LUN_FENCED;
+		return 0;
+	}
+	say(lun,
+	    "commands of its last worker are with the disk still, or may be: %" PRId32,
+	    (int32_t)(n - lun->idle));
+	if (lun->ctl->dev.tries + 1 < VSCSI_LUN_TRIES)
+		return -EBUSY;
+	lun_log(lun, LOG_WARNING, lun->error);
+	return 0;
+}
+
 int lun_again(struct vscsi_lun *lun, struct proto_msg *msg, int *fds)
 {
 	int rc;
@@ -426,9 +487,16 @@ int lun_again(struct vscsi_lun *lun, struct proto_msg *msg, int *fds)
 		rc = open_files(lun, fds);
 	} else {
 		claim_drop(&lun->claim);
+		lun->quiet = false;
+		lun->idle = 0;
 		rc = lun_prepare(lun, msg, fds);
 	}
 	msg->u.lun.flags |= PROTO_LUN_RESUME;
+	if (!rc) {
+		rc = fence(lun, msg);
+		if (rc)
+			close_fds(fds);
+	}
 	return rc;
 }
 

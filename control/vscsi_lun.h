@@ -37,6 +37,8 @@ struct vscsi_lun {
 	bool added;
 	bool again; /* taken from the worker, to be given anew: see lun_moved() */
 	struct sgdev sg;	/* of a real device: what the worker has open */
+	uint32_t idle;		/* sgdev_active() of it, without a worker */
+	bool quiet;		/* lun_look() */
 	bool given;		/* the worker of the moment has it */
 	bool lost;		/* it could not be given to a new worker */
 	struct proto_msg order; /* by which it was added; type 0: none */
@@ -76,6 +78,19 @@ void lun_free(struct vscsi_lun *lun);
  */
 int lun_read(struct vscsi_lun *lun, const struct store_tree *back,
 	     const struct store_tree *front) XPV_MUST_CHECK;
+
+/*
+ * lun_look - has a real disk ended what its dead worker gave it?
+ *
+ * True if it seems so: lun_again() looks once more, LUN_LOOK_NS later or more, for
+ * what was in no device's hands (sgdev_active()).
+ */
+#define LUN_LOOK_NS 4000000
+bool lun_look(struct vscsi_lun *lun);
+
+/* lun_note_idle - of a LUN that has been prepared, and that no worker has yet: what
+ * its disk's counters differ by. Waits for it, 12 ms at most. */
+void lun_note_idle(struct vscsi_lun *lun);
 
 /*
  * lun_prepare - open what the LUN is to be, for PROTO_LUN_ADD

@@ -40,7 +40,7 @@ struct lun_cmd {
 /*
  * What control found out about a LUN; the descriptors become the LUN's. Of a
  * real device (sg) most is its own matter: fd, state_fd, block_size (of disks,
- * otherwise 0), max_transfer, depth and shared are used.
+ * otherwise 0), max_transfer, depth, shared and fenced are used.
  */
 struct lun_cfg {
 	const struct storage_driver *storage; /* NULL unless type->stored */
@@ -56,6 +56,7 @@ struct lun_cfg {
 	bool read_only, discard, zero, rotational;
 	bool shared;	/* other guests use the storage, too */
 	bool resumed;	/* a dead process had it: initiators must not notice */
+	bool fenced;	/* and what it had begun has ended: of sg */
 	uint64_t fence; /* struct storage_cfg */
 	uint64_t naa, initiator;
 	const char *serial, *product;

@@ -476,8 +476,9 @@ static int sg_open(struct lun **out, const struct lun_cfg *cfg, struct uring *u)
 	if (rc < 0)
 		goto fail;
 	close(cfg->fd); /* it has done its work */
-	/* What a dead process gave the driver may be with the device still: it
-	 * is not fenced. */
+	/* What a dead process gave the driver may be with the device still: of
+	 * that control knows. */
+	sg->lun.fenced = cfg->fenced;
 	sg->lun.peripheral = sg->type;
 	poll_again(sg);
 	*out = &sg->lun;

@@ -123,6 +123,8 @@ struct proto_ring {
 #define PROTO_LUN_SHARED     (1u << 5) /* other guests use it too */
 #define PROTO_LUN_FORCE	     (1u << 7) /* MEDIUM: whatever the guest wants */
 #define PROTO_LUN_KEEP	     (1u << 8) /* the last descriptor is for lun/keep */
+#define PROTO_LUN_FENCED                                                       \
+	(1u << 9) /* with RESUME: what the dead worker had begun has ended */
 #define PROTO_LUN_RESUME                                                       \
 	(1u << 6) /* a dead worker had it: initiators must
 					  not notice */

@@ -111,6 +111,7 @@ static struct lun_cfg cfg_of(const struct proto_lun *p, int fd, int state_fd)
 		.rotational = p->flags & PROTO_LUN_ROTATIONAL,
 		.shared = p->flags & PROTO_LUN_SHARED,
 		.resumed = p->flags & PROTO_LUN_RESUME,
+		.fenced = p->flags & PROTO_LUN_FENCED,
 		.naa = p->naa,
 		.initiator = p->initiator,
 		.serial = p->serial,

@@ -117,6 +117,27 @@ static void disk_from_any_node(void **state)
 	assert_string_equal(a.wwid, "naa.3333_0_00_x");
 }
 
+static void commands_under_way(void **state)
+{
+	struct sgdev disk;
+	uint32_t n;
+
+	(void)state;
+	assert_int_equal(sgdev_find(&roots, true, makedev(8, 0), &disk), 0);
+	assert_int_equal(sgdev_active(&roots, &disk, &n), -ENODEV);
+	shell("cd sys/devices/2:0:0:0; echo 0x1f >iorequest_cnt");
+	assert_int_equal(sgdev_active(&roots, &disk, &n), -ENODEV);
+	shell("cd sys/devices/2:0:0:0; echo 0x1f >iodone_cnt");
+	assert_int_equal(sgdev_active(&roots, &disk, &n), 0);
+	assert_int_equal(n, 0);
+	/* they are of 32 bits */
+	shell("cd sys/devices/2:0:0:0; echo 0x3 >iorequest_cnt; echo 0xfffffffe >iodone_cnt");
+	assert_int_equal(sgdev_active(&roots, &disk, &n), 0);
+	assert_int_equal(n, 5);
+	strcpy(disk.address, "9:9:9:9");
+	assert_int_equal(sgdev_active(&roots, &disk, &n), -ENODEV);
+}
+
 static void tape_without_wwid(void **state)
 {
 	struct sgdev tape, again;
@@ -304,6 +325,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(disk_from_any_node),
+		cmocka_unit_test(commands_under_way),
 		cmocka_unit_test(tape_without_wwid),
 		cmocka_unit_test(what_is_none),
 		cmocka_unit_test(by_address),
