@@ -12,17 +12,20 @@ RANDOM_SECONDS=${RANDOM_SECONDS:-20}
 SEED=${SEED:-0}
 # Of each guest's load, a second; empty: as many as it can, which takes the emulated processor from the suite.
 LOAD_RATE=${LOAD_RATE-30}
+NEIGHBOUR_RATE=${NEIGHBOUR_RATE-$LOAD_RATE}
+# Of each look at how fast the neighbour is without an attack.
+PACE_SECONDS=${PACE_SECONDS:-10}
 # A worker's data area for one controller is 18 MiB; each of its pages is taken when it is first used.
 RSS_MORE_KIB=$((48 * 1024))
 
-# load GUEST DISK: writes and verifies in the background, pass after pass, until load_ends GUEST, which
-# tells how it went.
+# load GUEST DISK [RATE]: writes and verifies in the background, pass after pass, until load_ends GUEST,
+# which tells how it went.
 load() {
 	guest_run "$1" 20 "cd /tmp; rm -f load.*
 		(passes=0
 		until [ -e load.stop ]; do
 			fio --name=load --filename=/dev/$2 --ioengine=libaio --direct=1 --rw=randwrite \
-				--bsrange=4k-128k --iodepth=8 --size=4m ${LOAD_RATE:+--rate_iops=$LOAD_RATE} \
+				--bsrange=4k-128k --iodepth=8 --size=4m ${3:+--rate_iops=$3} \
 				--verify=crc32c --verify_fatal=1 --randseed=\$passes >load.log 2>&1 || break
 			passes=\$((passes + 1))
 		done
@@ -34,6 +37,27 @@ load_ends() {
 	guest_run "$1" 120 'cd /tmp; touch load.stop
 		for i in $(seq 1000); do [ -s load.rc ] && break; sleep 0.1; done
 		cat load.log; grep -q "^[1-9][0-9]* passes" load.log && exit $(cat load.rc)'
+}
+
+# ios GUEST DISK: what its kernel has had done so far, requests read and written.
+ios() {
+	# shellcheck disable=SC2016 # for the guest's awk
+	guest_run "$1" 60 "awk '{ print \$1 + \$5 }' /sys/block/$2/stat"
+}
+
+# pace WHAT COMMAND...: how many requests a second the neighbour has done while COMMAND ran.
+pace() {
+	local what=$1 since begun ended
+	shift
+	begun=$(ios g2 "$other")
+	since=$(now_ms)
+	"$@"
+	ended=$(ios g2 "$other")
+	note "the neighbour, $what: $(((ended - begun) * 100000 / ($(now_ms) - since)))" \
+		"requests in 100 s"
+}
+now_ms() {
+	date +%s%3N
 }
 
 # workers: the processes, in order; rss: what they take, in KiB.
@@ -52,7 +76,7 @@ rss() {
 # attack GUEST UNIT: all cases of the conformance suite, the dangerous ones too, with the answers that
 # our backend promises; their results become ours.
 attack() {
-	guest_conform "$1" 1200 "$OUT/conform" --strict --dangerous --time "$RANDOM_SECONDS" --seed "$SEED" "$2"
+	guest_conform "$1" $((1200 + RANDOM_SECONDS)) "$OUT/conform" --strict --dangerous --time "$RANDOM_SECONDS" --seed "$SEED" "$2"
 	conform_results "$OUT/conform"
 	is "the suite came to its end" "$(jq '.results | length > 150' "$OUT/conform.json")" true
 	is "no case was skipped but those of the toolstack" \
@@ -76,13 +100,25 @@ ok "g1: with two LUNs" xenpv scsi-attach --no-wait g1 scratch.img 1:0:0:1
 good=$(guest_disk g1 0:0:0:0)
 other=$(guest_disk g2 0:0:0:0)
 like "both kernels have their disks" "$good $other" '^sd[a-z]+ sd[a-z]+$' || bail "no disks"
-ok "g1: load" load g1 "$good"
-ok "g2: load" load g2 "$other"
+ok "g1: load" load g1 "$good" "$LOAD_RATE"
+ok "g2: load" load g2 "$other" "$NEIGHBOUR_RATE"
 before=$(workers)
 rss_before=$(rss)
+while sleep 10; do rss; done >"$OUT/rss" &
+rss_pid=$!
 
-attack g1 1
+# What the attack costs the neighbour is more than what a guest that only takes its processor time does:
+# the hypervisor shares that out, not the backend.
+pace "g1 without an attack" sleep "$PACE_SECONDS"
+pace "g1 counts" guest_run g1 $((PACE_SECONDS + 60)) \
+	"timeout $PACE_SECONDS sh -c 'while :; do :; done'; :"
+pace "g1 attacks" attack g1 1
+pace "g1 counts again" guest_run g1 $((PACE_SECONDS + 60)) \
+	"timeout $PACE_SECONDS sh -c 'while :; do :; done'; :"
 
+kill "$rss_pid"
+note "RSS of the workers in the attack: $(sort -n "$OUT/rss" | sed -n '1p;$p' | paste -s -d ' ') KiB at" \
+	"least and at most"
 after=$(workers)
 rss_after=$(rss)
 is "the workers are the same processes" "$after" "$before"
