@@ -15,6 +15,10 @@ static int changer_move(struct emulated *e, const struct scsi_io *io)
 {
 	struct changer *c = (struct changer *)e;
 
+	if (io->op == SCSI_IO_SWAP)
+		return library_exchange(c->library, (uint32_t)io->offset,
+					(uint32_t)io->len,
+					(uint32_t)io->second);
 	return library_move(c->library, (uint32_t)io->offset,
 			    (uint32_t)io->len);
 }

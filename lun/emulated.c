@@ -63,7 +63,7 @@ static bool at_once(struct emulated *e, const struct scsi_io *io, int *rc)
 	if (io->op == SCSI_IO_SAVE)
 		*rc = storage_result(
 			state_save(&e->state, io->buf, io->len, true));
-	else if (io->op == SCSI_IO_MOVE)
+	else if (io->op == SCSI_IO_MOVE || io->op == SCSI_IO_SWAP)
 		*rc = e->move(e, io);
 	else
 		return false;

@@ -21,7 +21,7 @@ struct emulated {
 	struct storage *storage; /* NULL: no medium; the kind's to open */
 	struct state state;
 	struct keep keep;
-	/* SCSI_IO_MOVE; NULL: not a changer. */
+	/* SCSI_IO_MOVE, SCSI_IO_SWAP; NULL: not a changer. */
 	int (*move)(struct emulated *e, const struct scsi_io *io);
 	/* No command is with the unit any more; NULL: nobody wants to know. */
 	void (*idle)(struct emulated *e);

@@ -326,54 +326,117 @@ static struct library_drive *drive_at(const struct library *l, uint32_t element)
 	return element < l->changer.drives ? l->drive[element] : NULL;
 }
 
-/* The inventory with cartridge CART at element TO: 0 or a negative errno. */
-static int save_move(struct library *l, int cart, uint32_t from, uint32_t to)
+/* A cartridge goes from one element to another. */
+struct move {
+	int cart;
+	uint32_t from, to;
+	struct cart loaded; /* if TO is a drive that is a LUN */
+};
+
+/* The inventory after the N moves at M: 0 or a negative errno. */
+static int save_moves(struct library *l, const struct move *m, uint32_t n)
 {
-	struct vtl_cart *c = &l->cart[cart], was = *c;
+	struct vtl_cart was[VTL_CARTS_MAX];
 	uint8_t image[STATE_MAX];
 	int rc;
 
-	if (from >= l->changer.drives)
-		c->source = c->at;
-	c->at = scsi_changer_address(&l->changer, to);
+	memcpy(was, l->cart, sizeof(was));
+	for (uint32_t i = 0; i < n; i++) {
+		struct vtl_cart *c = &l->cart[m[i].cart];
+
+		if (m[i].from >= l->changer.drives)
+			c->source = c->at;
+		c->at = scsi_changer_address(&l->changer, m[i].to);
+	}
 	rc = state_save(&l->inventory, image,
 			vtl_inventory_put(l->cart, l->carts, image), true);
 	if (rc < 0)
-		*c = was;
+		memcpy(l->cart, was, sizeof(was));
 	return rc;
+}
+
+/* Whether the drives among the elements of M let it happen: 0 or XPV_E*. */
+static int allowed(const struct library *l, const struct move *m)
+{
+	struct library_drive *out = drive_at(l, m->from);
+	struct library_drive *in = drive_at(l, m->to);
+	int rc = m->cart < 0 ? XPV_EIO : 0;
+
+	if (!rc && out)
+		rc = scsi_tape_removable(&out->e.lu);
+	if (!rc && in && in->e.lu.first)
+		rc = XPV_EBUSY;
+	return rc;
+}
+
+static int prepare(const struct library *l, struct move *m)
+{
+	struct library_drive *out = drive_at(l, m->from);
+	int rc = out ? drive_sync(out) : 0;
+
+	if (!rc && drive_at(l, m->to))
+		rc = load(l, m->cart, &m->loaded);
+	return rc;
+}
+
+static void take_out(const struct library *l, const struct move *m)
+{
+	struct library_drive *out = drive_at(l, m->from);
+
+	if (!out)
+		return;
+	scsi_tape_remove(&out->e.lu);
+	out->e.storage = NULL;
+	keep_state(&out->e.keep, &out->e.lu);
+}
+
+static void put_in(const struct library *l, const struct move *m)
+{
+	struct library_drive *in = drive_at(l, m->to);
+
+	if (!in)
+		return;
+	in->e.storage = l->file[m->cart].storage;
+	scsi_tape_insert(&in->e.lu, &m->loaded);
+	keep_state(&in->e.keep, &in->e.lu);
+}
+
+/* All N of them, or none. */
+static int move_all(struct library *l, struct move *m, uint32_t n)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; i < n && !rc; i++)
+		rc = allowed(l, &m[i]);
+	if (rc)
+		return rc;
+	for (uint32_t i = 0; i < n && !rc; i++)
+		rc = prepare(l, &m[i]);
+	if (!rc)
+		rc = save_moves(l, m, n);
+	if (rc)
+		return XPV_EIO;
+	for (uint32_t i = 0; i < n; i++)
+		take_out(l, &m[i]);
+	for (uint32_t i = 0; i < n; i++)
+		put_in(l, &m[i]);
+	return 0;
 }
 
 int library_move(struct library *l, uint32_t from, uint32_t to)
 {
-	struct library_drive *out = drive_at(l, from), *in = drive_at(l, to);
-	int cart = cart_in(l, from), rc = 0;
-	struct cart loaded;
+	struct move m = {.cart = cart_in(l, from), .from = from, .to = to};
 
-	if (cart < 0)
-		return XPV_EIO;
-	if (out)
-		rc = scsi_tape_removable(&out->e.lu);
-	if (!rc && in && in->e.lu.first)
-		rc = XPV_EBUSY;
-	if (rc)
-		return rc;
-	if (out)
-		rc = drive_sync(out);
-	if (!rc && in)
-		rc = load(l, cart, &loaded);
-	if (!rc)
-		rc = save_move(l, cart, from, to);
-	if (rc)
-		return XPV_EIO;
-	if (out) {
-		scsi_tape_remove(&out->e.lu);
-		out->e.storage = NULL;
-		keep_state(&out->e.keep, &out->e.lu);
-	}
-	if (in) {
-		in->e.storage = l->file[cart].storage;
-		scsi_tape_insert(&in->e.lu, &loaded);
-		keep_state(&in->e.keep, &in->e.lu);
-	}
-	return 0;
+	return move_all(l, &m, 1);
+}
+
+int library_exchange(struct library *l, uint32_t from, uint32_t to,
+		     uint32_t second)
+{
+	struct move m[] = {
+		{.cart = cart_in(l, from), .from = from, .to = to},
+		{.cart = cart_in(l, to), .from = to, .to = second},
+	};
+
+	return move_all(l, m, 2);
 }

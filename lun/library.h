@@ -40,7 +40,9 @@ struct scsi_changer *library_changer(struct library *l);
 int library_join(struct library *l, struct library_drive *d);
 void library_leave(struct library_drive *d);
 
-/* SCSI_IO_MOVE, as scsi/lu_changer.h has it. */
+/* SCSI_IO_MOVE and SCSI_IO_SWAP, as scsi/lu_changer.h has them. */
 int library_move(struct library *l, uint32_t from, uint32_t to);
+int library_exchange(struct library *l, uint32_t from, uint32_t to,
+		     uint32_t second);
 
 #endif

@@ -55,6 +55,17 @@ void scsi_changer_moved(struct scsi_changer *c, uint32_t from, uint32_t to)
 	c->element[from].source = CHANGER_NOWHERE;
 }
 
+void scsi_changer_exchanged(struct scsi_changer *c, uint32_t from, uint32_t to,
+			    uint32_t second)
+{
+	struct scsi_element out = c->element[to];
+
+	if (to >= c->drives)
+		out.source = scsi_changer_address(c, to);
+	scsi_changer_moved(c, from, to);
+	c->element[second] = out;
+}
+
 /* ---- moving ---- */
 
 /* MOVE MEDIUM, SMC-3 6.6 */
@@ -108,6 +119,50 @@ static enum scsi_step move_run(struct scsi_lu *lu, struct scsi_task *task,
 	return SCSI_STEP_IO;
 }
 
+/* EXCHANGE MEDIUM, SMC-3 6.2 */
+static enum scsi_step exchange_start(struct scsi_lu *lu, struct scsi_task *task)
+{
+	const struct scsi_changer *c = scsi_changer_of(lu);
+	const uint8_t *cdb = task->cdb;
+
+	if (scsi_get16(cdb + 2) != CHANGER_TRANSPORT ||
+	    scsi_changer_element(c, scsi_get16(cdb + 4)) < 0 ||
+	    scsi_changer_element(c, scsi_get16(cdb + 6)) < 0 ||
+	    scsi_changer_element(c, scsi_get16(cdb + 8)) < 0)
+		return scsi_illegal(lu, task, SCSI_ASC_ELEMENT);
+	if (scsi_get16(cdb + 4) == scsi_get16(cdb + 6)) /* with itself */
+		return scsi_bad_cdb(lu, task, 6, 7);
+	if (cdb[10] & 0x03) /* INV1, INV2 */
+		return scsi_bad_cdb(lu, task, 10, cdb[10] & 0x02 ? 1 : 0);
+	return SCSI_STEP_IO;
+}
+
+static enum scsi_step exchange_run(struct scsi_lu *lu, struct scsi_task *task,
+				   int rc)
+{
+	struct scsi_changer *c = scsi_changer_of(lu);
+	int from = scsi_changer_element(c, scsi_get16(task->cdb + 4));
+	int to = scsi_changer_element(c, scsi_get16(task->cdb + 6));
+	int second = scsi_changer_element(c, scsi_get16(task->cdb + 8));
+
+	if (task->phase++) {
+		if (rc < 0)
+			return move_failed(lu, task, rc);
+		scsi_changer_exchanged(c, (uint32_t)from, (uint32_t)to,
+				       (uint32_t)second);
+		return scsi_good(task);
+	}
+	if (!c->element[from].barcode[0] || !c->element[to].barcode[0])
+		return scsi_illegal(lu, task, SCSI_ASC_SOURCE_EMPTY);
+	if (second != from && c->element[second].barcode[0])
+		return scsi_illegal(lu, task, SCSI_ASC_DESTINATION_FULL);
+	task->io = (struct scsi_io){.op = SCSI_IO_SWAP,
+				    .offset = (uint64_t)from,
+				    .len = (uint64_t)to,
+				    .second = (uint64_t)second};
+	return SCSI_STEP_IO;
+}
+
 /* POSITION TO ELEMENT, SMC-3 6.7 */
 static enum scsi_step position(struct scsi_lu *lu, struct scsi_task *task)
 {
@@ -155,7 +210,7 @@ static const struct scsi_mode_page page_geometry = {
 };
 
 /* 1Fh: device capabilities, SMC-3 7.2.2: what holds cartridges, and between
- * what MOVE MEDIUM moves them. */
+ * what MOVE MEDIUM moves and EXCHANGE MEDIUM exchanges them. */
 #define SLOT  0x02
 #define DRIVE 0x08
 
@@ -168,8 +223,10 @@ static void capabilities_get(const struct scsi_lu *lu,
 	if (pc == SCSI_PC_CHANGEABLE)
 		return;
 	page[2] = SLOT | DRIVE;
-	page[5] = SLOT | DRIVE; /* from slots */
-	page[7] = SLOT | DRIVE; /* from drives */
+	page[5] = SLOT | DRIVE;	 /* from slots */
+	page[7] = SLOT | DRIVE;	 /* from drives */
+	page[13] = SLOT | DRIVE; /* exchanged from slots */
+	page[15] = SLOT | DRIVE; /* from drives */
 }
 
 static const struct scsi_mode_page page_capabilities = {
@@ -228,6 +285,18 @@ static const struct scsi_op changer_ops[] = {
 		.run = move_run,
 		.usage = {0xa5, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0,
 			  0x01, 0x00},
+	},
+	{
+		.opcode = 0xa6,
+		.cdb_len = 12,
+		.access = SCSI_ACCESS_STATE,
+		.allow = SCSI_ALLOW_NONE,
+		.timeout_s = 60,
+		.name = "EXCHANGE MEDIUM",
+		.start = exchange_start,
+		.run = exchange_run,
+		.usage = {0xa6, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+			  0xff, 0x03, 0x00},
 	},
 	{
 		.opcode = 0xb8,

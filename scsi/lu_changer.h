@@ -2,7 +2,7 @@
 /*
  * A medium changer (SMC-3): one transport, drives, slots. Where each cartridge
  * is, is a table of the caller's, which the unit changes when the caller has
- * done SCSI_IO_MOVE for it. MOVE results:
+ * done SCSI_IO_MOVE or SCSI_IO_SWAP for it. Their results:
  *   XPV_EBUSY   a drive has a command under way: BUSY, try again
  *   XPV_EACCES  the removal from a drive is prevented
  */
@@ -50,5 +50,10 @@ uint16_t scsi_changer_address(const struct scsi_changer *c, uint32_t i);
 
 /* The cartridge of element FROM goes to TO, which is empty. */
 void scsi_changer_moved(struct scsi_changer *c, uint32_t from, uint32_t to);
+
+/* The same, but TO is not empty: its cartridge goes to SECOND, which is empty or
+ * FROM. */
+void scsi_changer_exchanged(struct scsi_changer *c, uint32_t from, uint32_t to,
+			    uint32_t second);
 
 #endif

@@ -43,6 +43,8 @@ enum scsi_io_op {
 	SCSI_IO_MOVE,	 /* offset, len: a cartridge goes from element number
 			    offset to number len (scsi/lu_changer.h), all or
 			    nothing; and stays there over a restart */
+	SCSI_IO_SWAP,	 /* the same, and what is in number len goes to number
+			    second, which may be offset */
 };
 
 struct scsi_io {
@@ -51,6 +53,7 @@ struct scsi_io {
 	bool unmap;	     /* ZERO: the blocks may be deallocated */
 	uint64_t offset;     /* bytes from the start of the storage */
 	uint64_t len;	     /* bytes, a multiple of the block size; not 0 */
+	uint64_t second;     /* SWAP */
 	uint8_t *buf;	     /* inside the task's data or scratch, or the LU's
 				state; stays as it is until resume */
 	uint64_t extent_len; /* EXTENT, set by the caller before resume */

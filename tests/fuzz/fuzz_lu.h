@@ -150,6 +150,7 @@ static inline int fuzz_lu_io(struct fuzz_lu *f, struct scsi_task *t)
 		break;
 	case SCSI_IO_CUT:
 	case SCSI_IO_MOVE:
+	case SCSI_IO_SWAP:
 		FUZZ_CHECK(false);
 	}
 	return 0;

@@ -25,6 +25,11 @@ move() {
 	echo "cdb $CHANGER a5000000${1}${2}0000000000"
 }
 
+# exchange FROM TO SECOND
+exchange() {
+	echo "cdb $CHANGER a6000000${1}${2}${3}0000"
+}
+
 # heard VDEV: all unit attentions have been told.
 heard() {
 	local i
@@ -93,8 +98,18 @@ use() {
 	heard $TAPE
 	says "space to the end" "cdb $TAPE 110300000000" 'status 0x00'
 	says "where it is" "$POSITION" ' 00 65  '
+	says "exchanged with another" "$(exchange 0402 0100 0402)" 'status 0x00'
+	like "list" "$(xenpv vtl list lib | tr '\n' ' ')" 'drive 0 +XP0003L6.* slot 2 +XP0001L6'
+	says "the drive says so" "cdb $TAPE $TUR" '70 00 06 .* 28 00'
+	says "and has nothing to read" "cdb $TAPE 080000800000 32768" '70 00 08 .* 00 05|f0 00 08 .* 00 05'
+	says "and back, the other to an empty slot" "$(exchange 0402 0100 0405)" 'status 0x00'
+	like "list" "$(xenpv vtl list lib | tr '\n' ' ')" 'drive 0 +XP0001L6.* slot 5 +XP0003L6'
+	says "which had it for a moment" "$(move 0405 0402)" 'status 0x00'
+	heard $TAPE
+	says "it is read as before" "tape-read $TAPE 100 64k" '100 blocks are right'
 	says "locked" "cdb $TAPE 1e0000000100" 'status 0x00'
 	says "it stays" "$(move 0100 0400)" '70 00 05 .* 53 02'
+	says "and is not exchanged" "$(exchange 0402 0100 0402)" '70 00 05 .* 53 02'
 	says "unlocked" "cdb $TAPE 1e0000000000" 'status 0x00'
 }
 

@@ -23,7 +23,8 @@ struct rig {
 	struct scsi_task task;
 	uint8_t data[4096], scratch[SCSI_SCRATCH_MIN];
 	int moves, rc;
-	uint64_t from, to;
+	enum scsi_io_op op;
+	uint64_t from, to, second;
 };
 
 static struct rig *rig_new(void)
@@ -61,10 +62,11 @@ static uint8_t run(struct rig *r, const uint8_t *cdb, uint8_t len, uint32_t in)
 	r->task.scratch_len = sizeof(r->scratch);
 	step = scsi_lu_start(&r->lu, &r->task);
 	while (step == SCSI_STEP_IO) {
-		assert_int_equal(r->task.io.op, SCSI_IO_MOVE);
+		r->op = r->task.io.op;
 		r->moves++;
 		r->from = r->task.io.offset;
 		r->to = r->task.io.len;
+		r->second = r->task.io.second;
 		step = scsi_lu_resume(&r->lu, &r->task, r->rc);
 	}
 	assert_int_equal(step, SCSI_STEP_DONE);
@@ -76,6 +78,16 @@ static uint8_t move(struct rig *r, uint16_t from, uint16_t to)
 	return run(r,
 		   CDB(0xa5, 0, 0, 0, (uint8_t)(from >> 8), (uint8_t)from,
 		       (uint8_t)(to >> 8), (uint8_t)to),
+		   12, 0);
+}
+
+static uint8_t exchange(struct rig *r, uint16_t from, uint16_t to,
+			uint16_t second)
+{
+	return run(r,
+		   CDB(0xa6, 0, 0, 0, (uint8_t)(from >> 8), (uint8_t)from,
+		       (uint8_t)(to >> 8), (uint8_t)to, (uint8_t)(second >> 8),
+		       (uint8_t)second),
 		   12, 0);
 }
 
@@ -162,6 +174,7 @@ static void test_move(void **state)
 
 	(void)state;
 	assert_good(move(r, CHANGER_SLOT, CHANGER_DRIVE + 1));
+	assert_int_equal(r->op, SCSI_IO_MOVE);
 	assert_int_equal(r->from, DRIVES);
 	assert_int_equal(r->to, 1);
 	/* it says where it came from */
@@ -200,6 +213,108 @@ static void test_move(void **state)
 	free(r);
 }
 
+/* What is in each element, and the slots they came from. */
+static void assert_places(const struct rig *r, const char *const *barcode,
+			  const uint16_t *source)
+{
+	for (uint32_t i = 0; i < DRIVES + SLOTS; i++) {
+		assert_string_equal(r->changer.element[i].barcode, barcode[i]);
+		assert_int_equal(r->changer.element[i].source, source[i]);
+	}
+}
+
+static void test_exchange(void **state)
+{
+	struct rig *r = rig_new();
+
+	(void)state;
+	assert_good(move(r, CHANGER_SLOT, CHANGER_DRIVE + 1));
+	/* what is in the drive goes to where the other was */
+	assert_good(exchange(r, CHANGER_SLOT + 2, CHANGER_DRIVE + 1,
+			     CHANGER_SLOT + 2));
+	assert_int_equal(r->op, SCSI_IO_SWAP);
+	assert_int_equal(r->from, DRIVES + 2);
+	assert_int_equal(r->to, 1);
+	assert_int_equal(r->second, DRIVES + 2);
+	assert_places(
+		r,
+		(const char *const[]){"", "XP0002L6", "", "", "XP0001L6", ""},
+		(const uint16_t[]){CHANGER_NOWHERE, CHANGER_SLOT + 2,
+				   CHANGER_NOWHERE, CHANGER_NOWHERE,
+				   CHANGER_SLOT, CHANGER_NOWHERE});
+	/* or somewhere else; between slots, too */
+	assert_good(exchange(r, CHANGER_DRIVE + 1, CHANGER_SLOT + 2,
+			     CHANGER_DRIVE));
+	assert_places(
+		r,
+		(const char *const[]){"XP0001L6", "", "", "", "XP0002L6", ""},
+		(const uint16_t[]){CHANGER_SLOT + 2, CHANGER_NOWHERE,
+				   CHANGER_NOWHERE, CHANGER_NOWHERE,
+				   CHANGER_SLOT + 2, CHANGER_NOWHERE});
+	assert_int_equal(r->moves, 3);
+	free(r);
+}
+
+static void test_exchange_refused(void **state)
+{
+	struct rig *r = rig_new();
+	const struct scsi_changer before = r->changer;
+
+	(void)state;
+	/* an empty one is neither exchanged nor exchanged with */
+	assert_illegal(
+		r,
+		exchange(r, CHANGER_SLOT + 1, CHANGER_SLOT, CHANGER_SLOT + 1),
+		SCSI_ASC_SOURCE_EMPTY);
+	assert_illegal(
+		r, exchange(r, CHANGER_SLOT, CHANGER_SLOT + 1, CHANGER_SLOT),
+		SCSI_ASC_SOURCE_EMPTY);
+	/* with the first, nor to its own place */
+	assert_illegal(
+		r, exchange(r, CHANGER_SLOT, CHANGER_SLOT, CHANGER_SLOT + 1),
+		SCSI_ASC_CDB_FIELD);
+	assert_illegal(
+		r,
+		exchange(r, CHANGER_SLOT, CHANGER_SLOT + 2, CHANGER_SLOT + 2),
+		SCSI_ASC_DESTINATION_FULL);
+	/* no such element */
+	assert_illegal(r,
+		       exchange(r, CHANGER_SLOT + SLOTS, CHANGER_SLOT,
+				CHANGER_SLOT + 1),
+		       SCSI_ASC_ELEMENT);
+	assert_illegal(
+		r,
+		exchange(r, CHANGER_SLOT, CHANGER_DRIVE + DRIVES, CHANGER_SLOT),
+		SCSI_ASC_ELEMENT);
+	assert_illegal(
+		r,
+		exchange(r, CHANGER_SLOT, CHANGER_SLOT + 2, CHANGER_TRANSPORT),
+		SCSI_ASC_ELEMENT);
+	assert_illegal(r,
+		       run(r, CDB(0xa6, 0, 0, 1, 4, 0, 4, 2, 4, 0, 0), 12, 0),
+		       SCSI_ASC_ELEMENT);
+	/* nothing can be turned over */
+	assert_illegal(r,
+		       run(r, CDB(0xa6, 0, 0, 0, 4, 0, 4, 2, 4, 0, 1), 12, 0),
+		       SCSI_ASC_CDB_FIELD);
+	assert_illegal(r,
+		       run(r, CDB(0xa6, 0, 0, 0, 4, 0, 4, 2, 4, 0, 2), 12, 0),
+		       SCSI_ASC_CDB_FIELD);
+	assert_int_equal(r->moves, 0);
+	/* what could not be done has changed nothing */
+	r->rc = XPV_EACCES;
+	assert_illegal(
+		r, exchange(r, CHANGER_SLOT, CHANGER_SLOT + 2, CHANGER_SLOT),
+		SCSI_ASC_REMOVAL_PREVENTED);
+	r->rc = XPV_EBUSY;
+	assert_int_equal(
+		exchange(r, CHANGER_SLOT, CHANGER_SLOT + 2, CHANGER_SLOT),
+		SCSI_BUSY);
+	assert_int_equal(r->moves, 2);
+	assert_memory_equal(&r->changer, &before, sizeof(before));
+	free(r);
+}
+
 static void test_tells(void **state)
 {
 	struct rig *r = rig_new();
@@ -214,6 +329,16 @@ static void test_tells(void **state)
 	assert_int_equal(scsi_get16(r->data + 4 + 16), DRIVES);
 	assert_good(run(r, CDB(0x1a, 0x08, 0x1f, 0, 255), 6, 255));
 	assert_int_equal(r->data[4 + 5], 0x0a);
+	assert_int_equal(r->data[4 + 7], 0x0a);
+	assert_int_equal(r->data[4 + 13], 0x0a); /* to exchange */
+	assert_int_equal(r->data[4 + 15], 0x0a);
+	/* REPORT SUPPORTED OPERATION CODES, of EXCHANGE MEDIUM */
+	assert_good(
+		run(r, CDB(0xa3, 0x0c, 0x01, 0xa6, 0, 0, 0, 0, 0, 64), 12, 64));
+	assert_int_equal(r->data[1] & 0x07, 3);
+	assert_int_equal(scsi_get16(r->data + 2), 12);
+	assert_memory_equal(r->data + 4,
+			    "\xa6\0\xff\xff\xff\xff\xff\xff\xff\xff\x03\0", 12);
 	assert_good(run(r, CDB(0x07), 6, 0));
 	assert_good(run(r, CDB(0x2b, 0, 0, 0, 1, 1), 10, 0));
 	assert_illegal(r, run(r, CDB(0x2b, 0, 0, 0, 2, 0), 10, 0),
@@ -227,6 +352,8 @@ int main(void)
 		cmocka_unit_test(test_status),
 		cmocka_unit_test(test_ids),
 		cmocka_unit_test(test_move),
+		cmocka_unit_test(test_exchange),
+		cmocka_unit_test(test_exchange_refused),
 		cmocka_unit_test(test_tells),
 	};
 

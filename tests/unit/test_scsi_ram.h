@@ -175,6 +175,7 @@ static inline int ram_do(struct ram *r, struct scsi_task *task)
 		break;
 	case SCSI_IO_CUT:
 	case SCSI_IO_MOVE:
+	case SCSI_IO_SWAP:
 		fail_msg("of no disk");
 	}
 	return 0;
