@@ -24,7 +24,7 @@ struct call {
 	struct proto_msg msg;
 	int fds[PROTO_FDS_MAX];
 	int nfds;
-	uint64_t deadline_us;
+	uint64_t timeout_us, deadline_us;
 	link_reply_fn *fn;
 	void *ctx;
 };
@@ -100,8 +100,7 @@ static void lose(struct link *link, int err, const char *why)
 	link->ops->lost(link->ctx, err, why);
 }
 
-/* The timer runs for the earliest deadline. */
-static void arm(struct link *link)
+uint64_t link_deadline_us(const struct link *link)
 {
 	uint64_t first = UINT64_MAX;
 	struct call *call;
@@ -112,6 +111,14 @@ static void arm(struct link *link)
 	TAILQ_FOREACH(call, &link->waiting, entry)
 	if (call->deadline_us < first)
 		first = call->deadline_us;
+	return first;
+}
+
+/* The timer runs for the earliest deadline. */
+static void arm(struct link *link)
+{
+	uint64_t first = link_deadline_us(link);
+
 	(void)sd_event_source_set_time(link->timer, first);
 	(void)sd_event_source_set_enabled(
 		link->timer,
@@ -177,6 +184,28 @@ static void take_hello(struct link *link, const struct proto_msg *msg)
 		flush(link);
 }
 
+static void renew(struct call *call, const struct proto_msg *asked)
+{
+	uint64_t now = now_us();
+
+	for (; call; call = TAILQ_NEXT(call, entry)) {
+		if (call->msg.class == asked->class &&
+		    call->msg.controller == asked->controller &&
+		    call->deadline_us < now + call->timeout_us)
+			call->deadline_us = now + call->timeout_us;
+	}
+}
+
+/*
+ * CALL is answered: whoever did is alive, and comes to what it was asked after
+ * that. What it was asked before waits for something else.
+ */
+static void renew_after(struct link *link, const struct call *call)
+{
+	renew(TAILQ_NEXT(call, entry), &call->msg);
+	renew(TAILQ_FIRST(&link->waiting), &call->msg);
+}
+
 static void take_reply(struct link *link, const struct proto_msg *msg)
 {
 	struct call *call;
@@ -185,6 +214,7 @@ static void take_reply(struct link *link, const struct proto_msg *msg)
 	{
 		if (call->msg.cookie != msg->cookie)
 			continue;
+		renew_after(link, call);
 		answer(link, &link->sent, call, msg->rc, msg);
 		return;
 	}
@@ -328,9 +358,9 @@ int link_call(struct link *link, const struct proto_msg *msg, const int *fds,
 		if (fds[i] >= 0)
 			call->fds[call->nfds++] = fds[i];
 	}
-	call->deadline_us =
-		now_us() +
+	call->timeout_us =
 		(slow ? LINK_TIMEOUT_IO_S : LINK_TIMEOUT_S) * USEC_PER_S;
+	call->deadline_us = now_us() + call->timeout_us;
 	/* It may wait for the answer to the one before. */
 	before = TAILQ_LAST(&link->waiting, calls);
 	if (!before)

@@ -11,9 +11,10 @@
  *
  * A link is lost when the worker closes it or says something wrong, or does
  * not answer a request in time: LINK_TIMEOUT_S, or LINK_TIMEOUT_IO_S for those
- * that wait for commands in flight at the storage. Then all outstanding requests
- * are answered, `lost` is called once, and nothing more happens until
- * link_free().
+ * that wait for commands in flight at the storage. A request waits its turn while
+ * earlier ones for the same device are answered: its time begins anew with each of
+ * them. When a link is lost all outstanding requests are answered, `lost` is called
+ * once, and nothing more happens until link_free().
  */
 #ifndef CONTROL_LINK_H
 #define CONTROL_LINK_H
@@ -73,5 +74,9 @@ void link_free(struct link *link);
  */
 int link_call(struct link *link, const struct proto_msg *msg, const int *fds,
 	      int nfds, link_reply_fn *fn, void *ctx) XPV_MUST_CHECK;
+
+/* link_deadline_us - when the link is lost unless an answer comes, in
+ * CLOCK_MONOTONIC's time; UINT64_MAX: nothing is awaited */
+uint64_t link_deadline_us(const struct link *link);
 
 #endif

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -182,6 +183,58 @@ static void answers_may_change_places(void **state)
 	assert_int_equal(w->lost, 0);
 }
 
+static uint64_t now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000u + (uint64_t)ts.tv_nsec / 1000;
+}
+
+/* Many requests for one device may take longer than the time that each has. */
+static void an_answer_gives_time_to_later_ones(void **state)
+{
+	struct world *w = *state;
+	struct proto_msg msg[4], other = {.type = PROTO_STATS, .controller = 1};
+	int fds[PROTO_FDS_MAX], nfds;
+	uint64_t before, then;
+
+	send_type(w, PROTO_HELLO, 0, 0);
+	assert_int_equal(link_deadline_us(w->link), UINT64_MAX);
+	for (int i = 0; i < 3; i++)
+		ask(w, PROTO_STATS, NULL, 0);
+	turn(w);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(proto_recv(w->worker, &msg[i], fds, &nfds), 1);
+	before = link_deadline_us(w->link);
+	usleep(1000);
+	then = now_us() + LINK_TIMEOUT_S * 1000000ull;
+	assert_true(before < then);
+	/* The first waits for something else than the second did. */
+	send_type(w, PROTO_REPLY, msg[1].cookie, 0);
+	turn(w);
+	assert_int_equal(link_deadline_us(w->link), before);
+	/* When it is answered, too, the third has all its time. */
+	send_type(w, PROTO_REPLY, msg[0].cookie, 0);
+	turn(w);
+	assert_true(link_deadline_us(w->link) >= then);
+	assert_int_equal(w->answers, 2);
+	/* Another device is nothing to it. */
+	before = link_deadline_us(w->link);
+	assert_int_equal(link_call(w->link, &other, NULL, 0, on_reply, w), 0);
+	turn(w);
+	assert_int_equal(proto_recv(w->worker, &msg[3], fds, &nfds), 1);
+	usleep(1000);
+	send_type(w, PROTO_REPLY, msg[2].cookie, 0);
+	turn(w);
+	then = now_us() + LINK_TIMEOUT_S * 1000000ull;
+	assert_true(link_deadline_us(w->link) > before);
+	assert_true(link_deadline_us(w->link) <= then - 1000);
+	send_type(w, PROTO_REPLY, msg[3].cookie, 0);
+	turn(w);
+	assert_int_equal(link_deadline_us(w->link), UINT64_MAX);
+}
+
 static void a_lost_worker_answers_all(void **state)
 {
 	struct world *w = *state;
@@ -278,6 +331,8 @@ int main(void)
 						tear_down),
 		cmocka_unit_test_setup_teardown(answers_may_change_places,
 						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			an_answer_gives_time_to_later_ones, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_lost_worker_answers_all,
 						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(nonsense_loses_the_link, set_up,
