@@ -158,13 +158,19 @@ static int keep_socket(const char *place)
 	return mount(old, path, NULL, MS_BIND, NULL) < 0 ? fail() : 0;
 }
 
-/* Not MS_NODEV: lun/sg_helper puts nodes into it. */
+/*
+ * Not MS_NODEV: lun/sg_helper puts nodes into it. One that is open has its inode
+ * as long, though it is removed at once: as many as there may be descriptors.
+ */
+#define ROOT_OPTIONS "size=64k,nr_inodes=4160,mode=0755"
+_Static_assert(FDS_MAX + 64 == 4160, "ROOT_OPTIONS");
+
 static int empty_root(struct sandbox *s)
 {
 	int rc = 0;
 
 	if (mount("none", NEW_ROOT, "tmpfs", MS_NOSUID | MS_NOEXEC,
-		  "size=64k,nr_inodes=64,mode=0755") < 0)
+		  ROOT_OPTIONS) < 0)
 		return fail();
 	if (s->place)
 		rc = keep_socket(s->place);
