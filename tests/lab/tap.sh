@@ -25,6 +25,18 @@ daemon_stop() {
 	kill -INT "$daemon_pid" 2>/dev/null && wait "$daemon_pid"
 }
 
+# worker_pid: of the worker that was started, or has taken over, last.
+worker_pid() {
+	sed -n 's/.* worker pid=\([0-9]*\) \(started\|has taken over\).*/\1/p' "$OUT/xenpvd.log" | tail -n 1
+}
+
+# successor: another worker has taken over from $pid; it is pid then.
+successor() {
+	local last
+	last=$(sed -n 's/.* worker pid=\([0-9]*\) has taken over.*/\1/p' "$OUT/xenpvd.log" | tail -n 1)
+	[[ $last && $last != "$pid" ]] && pid=$last
+}
+
 # guest_xenpv GUEST: puts our command into a guest, as /tmp/xenpv. The guest has the libraries.
 guest_xenpv() {
 	gzip -9 <"$(command -v xenpv)" | guest_feed "$1" 120 'gunzip >/tmp/xenpv && chmod 755 /tmp/xenpv'

@@ -75,6 +75,29 @@ protected() {
 	ok "it goes back" in_guest 'mtx -f $C unload 4 1'
 }
 
+# barcodes: of drive 0 and the first four slots.
+barcodes() {
+	in_guest 'mtx -f $C status' | sed -n 's/.*Transfer Element 0:.*VolumeTag *= *\([^ ]*\).*/\1/p;s/.*Storage Element [1-4]:.*VolumeTag *= *\([^ ]*\).*/\1/p' |
+		paste -sd ' '
+}
+
+# Two cartridges change places, in slots, and one of them in a drive.
+exchanged() {
+	ok "mtx exchange" in_guest 'mtx -f $C exchange 1 3'
+	is "two slots have what the other had" "$(barcodes)" "XP0003L6 XP0002L6 XP0001L6 XP0004L6"
+	ok "and back" in_guest 'mtx -f $C exchange 3 1'
+	ok "a file on a tape" in_guest 'set -e; mtx -f $C load 2 0; mt -f $T rewind; seq 5000 | dd of=$T bs=64k 2>/dev/null'
+	ok "it is exchanged with another" in_guest 'sg_raw $C a6 00 00 00 04 02 01 00 04 02 00 00'
+	is "which is in the drive" "$(barcodes)" "XP0003L6 XP0001L6 XP0002L6 XP0004L6"
+	ok "and is an empty tape" in_guest 'mt -f $T rewind; dd if=$T bs=64k 2>/dev/null | cmp - /dev/null'
+	ok "back" in_guest 'sg_raw $C a6 00 00 00 04 02 01 00 04 02 00 00'
+	ok "the file is there" in_guest 'set -e; mt -f $T rewind; seq 5000 >/tmp/five; dd if=$T bs=64k 2>/dev/null | cmp - /tmp/five'
+	ok "an empty slot has nothing to exchange" in_guest '! mtx -f $C exchange 1 8'
+	like "sg_opcodes names it" "$(in_guest 'sg_opcodes $C')" 'a6 .*[Ee]xchange medium'
+	ok "it goes back" in_guest 'mtx -f $C unload 2 0'
+	is "all are where they were" "$(barcodes)" "XP0001L6 XP0002L6 XP0003L6 XP0004L6"
+}
+
 # While the guest has the library nobody else has; between two times, cartridges come and go.
 come_and_go() {
 	ok "two files on a tape" in_guest 'set -e; mtx -f $C load 2 0; mt -f $T rewind; cd /tmp; seq 50000 >one
@@ -95,20 +118,13 @@ come_and_go() {
 		dd if=$T bs=64k 2>/dev/null | cmp - one; tar -b 20 -df $T'
 }
 
-# successor: another worker has taken over from $pid; it is pid then.
-successor() {
-	local last
-	last=$(sed -n 's/.* worker pid=\([0-9]*\) has taken over.*/\1/p' "$OUT/xenpvd.log" | tail -n 1)
-	[[ $last && $last != "$pid" ]] && pid=$last
-}
-
 # tar writes; each worker that has taken over is killed a moment later.
 killed() {
 	local pid kills=0
 	in_guest 'dmesg -C; mkdir -p /tmp/tree; cd /tmp; for n in 1 2 3 4; do dd if=/dev/urandom of=tree/$n bs=64k count=32 2>/dev/null; done
 		mtx -f $C unload 2 0; mtx -f $C load 3 0; mt -f $T rewind
 		(tar -b 8 -cf $T tree 2>tar.err; echo "status $?" >>tar.err) </dev/null >/dev/null 2>&1 &' | sed 's/^/# /'
-	pid=$(sed -n 's/.* worker pid=\([0-9]*\) \(started\|has taken over\).*/\1/p' "$OUT/xenpvd.log" | tail -n 1)
+	pid=$(worker_pid)
 	while ((kills < 6)); do
 		kill -KILL "$pid" && ((++kills))
 		wait_for 60 successor || break
@@ -133,7 +149,7 @@ guest_start g1 || bail "the guest starts"
 guest_run g1 60 'modprobe -a st ch sg'
 ok "attach" attach_all || { sed 's/^/# /' "$OUT/xenpvd.log"; tap_end; }
 ok "the guest has them" nodes || tap_end
-for part in ${VTL_PARTS:-listed cases protected come_and_go killed}; do
+for part in ${VTL_PARTS:-listed cases protected exchanged come_and_go killed}; do
 	start=$SECONDS
 	$part
 	note "$part: $((SECONDS - start)) s"
