@@ -305,11 +305,22 @@ void device_add_number(struct device_writes *w, const struct device *dev,
 	device_add_write(w, dev, kind, name, text);
 }
 
+/* The frontend may have a ring before it is offered one: of that nothing will tell
+ * us any more. */
+static bool in_haste(const struct device *dev)
+{
+	struct bus_facts facts = dev->facts;
+
+	facts.own = dev->step.next;
+	return dev->step.action == BUS_ANNOUNCE &&
+	       dev->class->step(&facts).action == BUS_CONNECT;
+}
+
 /* After a round in which something was done another one looks whether there
  * is more to do: it is the guest's turn, unless the ring is gone. */
 static void written(struct device *dev)
 {
-	if (dev->step.action == BUS_DISCONNECT)
+	if (dev->step.action == BUS_DISCONNECT || in_haste(dev))
 		dev->dirty = true;
 	else if (dev->step.action != BUS_NONE)
 		dev->settle = true;
