@@ -348,6 +348,7 @@ static bool well(struct conform *c, const struct conform_case *at, char *why,
 	struct backend *b = backend_of(c);
 	enum conform_verdict verdict = c->verdict;
 	char detail[CONFORM_DETAIL_MAX];
+	char then[CONFORM_DETAIL_MAX];
 	bool good;
 
 	memcpy(detail, c->detail, sizeof(detail));
@@ -359,9 +360,10 @@ static bool well(struct conform *c, const struct conform_case *at, char *why,
 	c->verdict = verdict;
 	memcpy(c->detail, detail, sizeof(detail));
 	if (!good) {
+		/* WHY says what was wrong at first */
 		b->connected = false;
-		if (!ready(c, why, len))
-			conform_dead(c, "%s", why);
+		if (!ready(c, then, sizeof(then)))
+			conform_dead(c, "%s", then);
 		c->verdict = verdict;
 	}
 	return good;

@@ -210,7 +210,7 @@ static bool well(struct conform *c, const struct conform_case *at, char *why,
 {
 	struct blk_suite *b = blk_of(c);
 	enum conform_verdict verdict = c->verdict;
-	char detail[CONFORM_DETAIL_MAX];
+	char detail[CONFORM_DETAIL_MAX], then[CONFORM_DETAIL_MAX];
 	bool good;
 
 	(void)at;
@@ -220,9 +220,10 @@ static bool well(struct conform *c, const struct conform_case *at, char *why,
 	c->verdict = verdict;
 	memcpy(c->detail, detail, sizeof(detail));
 	if (!good) {
+		/* WHY says what was wrong at first */
 		b->connected = false;
-		if (!blk_ready(b, why, len))
-			conform_dead(c, "%s", why);
+		if (!blk_ready(b, then, sizeof(then)))
+			conform_dead(c, "%s", then);
 		c->verdict = verdict;
 	}
 	return good;

@@ -34,6 +34,16 @@ static int64_t left(const struct raw_front *f, int64_t ms)
 	return f->c ? conform_left(f->c, ms) : ms;
 }
 
+/* Of a backend that need not come back, as kernels' do not, each wait is the whole
+ * of it; one that must gets the time that it needs, on a busy host. */
+#define AGAIN_MS  10000
+#define STRICT_MS 60000
+
+static int64_t patience(const struct raw_front *f, int64_t ms)
+{
+	return f->c && f->c->opt->strict ? STRICT_MS : ms;
+}
+
 /* ---- xenstore ---- */
 
 static void own_path(const struct raw_front *f, const char *leaf,
@@ -352,7 +362,7 @@ uint32_t raw_connect_now(struct raw_front *f, const char *ring_ref,
 	if (ring_ref || port)
 		return raw_wait(f, WIRE_BUS_CLOSING, WIRE_BUS_CLOSED);
 	state = raw_wait_leaf(f, WIRE_BUS_STATE, WIRE_BUS_CONNECTED,
-			      WIRE_BUS_CLOSING, RAW_PATIENCE_MS);
+			      WIRE_BUS_CLOSING, patience(f, RAW_PATIENCE_MS));
 	if (state == WIRE_BUS_CONNECTED) {
 		take_luns(f);
 		raw_put_u32(f, WIRE_BUS_STATE, WIRE_BUS_CONNECTED);
@@ -377,17 +387,17 @@ uint32_t raw_again(struct raw_front *f, bool politely)
 	if (politely) {
 		raw_put_u32(f, WIRE_BUS_STATE, WIRE_BUS_CLOSING);
 		raw_wait_leaf(f, WIRE_BUS_STATE, WIRE_BUS_CLOSING,
-			      WIRE_BUS_CLOSED, 10000);
+			      WIRE_BUS_CLOSED, patience(f, AGAIN_MS));
 	}
 	raw_put_u32(f, WIRE_BUS_STATE, WIRE_BUS_CLOSED);
 	state = raw_wait_leaf(f, WIRE_BUS_STATE, WIRE_BUS_CLOSED,
-			      WIRE_BUS_CLOSED, 10000);
+			      WIRE_BUS_CLOSED, patience(f, AGAIN_MS));
 	if (state != WIRE_BUS_CLOSED)
 		return state;
 	raw_remove(f, WIRE_BUS_SCSI_DEVS);
 	raw_put_u32(f, WIRE_BUS_STATE, WIRE_BUS_INITIALISING);
 	return raw_wait_leaf(f, WIRE_BUS_STATE, WIRE_BUS_INIT_WAIT,
-			     WIRE_BUS_INIT_WAIT, 10000);
+			     WIRE_BUS_INIT_WAIT, patience(f, AGAIN_MS));
 }
 
 /* ---- the ring ---- */
