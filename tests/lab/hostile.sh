@@ -11,7 +11,7 @@
 RANDOM_SECONDS=${RANDOM_SECONDS:-20}
 SEED=${SEED:-0}
 # Of each guest's load, a second; empty: as many as it can, which takes the emulated processor from the suite.
-LOAD_RATE=${LOAD_RATE-30}
+LOAD_RATE=${LOAD_RATE-10}
 NEIGHBOUR_RATE=${NEIGHBOUR_RATE-$LOAD_RATE}
 # Of each look at how fast the neighbour is without an attack.
 PACE_SECONDS=${PACE_SECONDS:-10}
