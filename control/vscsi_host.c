@@ -173,6 +173,10 @@ void vscsi_host_plan(struct vscsi *ctl)
 	bool rest = at_rest(ctl);
 
 	vscsi_host_clean(ctl);
+	/* What has come to the adapter meanwhile has had its event: it is seen
+	 * when the ends are done with each other. */
+	if (ctl->host.whole && ctl->dev.facts.connected && !rest)
+		ctl->dev.settle = true;
 	if (!ctl->host.whole || ctl->dev.leave || (!rest && !at_start(ctl)) ||
 	    sgdev_host_made(&sgdev_host, ctl->host.number) != ctl->host.made)
 		return;

@@ -72,12 +72,22 @@ device 7:0:0:5 naa.5000000000000055
 look g1
 ok "another device at the same place takes it" wait_for 20 eval \
 	'xenpv scsi-list --json g1 | jq -e ".[] | select(.options == \"wwid=naa.5000000000000055\")" >/dev/null'
+# While the guest stands, the controller stays at Reconfiguring.
+freeze "${guest_pid[g1]}"
+device 7:0:0:6 naa.5000000000000066
+look g1
+ok "one comes while the guest stands" wait_for 20 luns_are g1 "1:0:0:0 1:0:0:5 1:0:0:6"
+device 7:0:0:7 naa.5000000000000077
+look g1
+sleep 0.5
+kill -CONT "${guest_pid[g1]}"
+ok "what came meanwhile is seen when it goes on" wait_for 20 luns_are g1 "1:0:0:0 1:0:0:5 1:0:0:6 1:0:0:7"
 rmdir "$OWN_SYSFS/scsi_host/host7"
 mkdir "$OWN_SYSFS/scsi_host/host7"
-device 7:0:0:6 naa.5000000000000006
+device 7:0:0:8 naa.5000000000000088
 look g1
 sleep 1
-ok "an adapter that gets the number later is not taken for it" luns_are g1 "1:0:0:0 1:0:0:5"
+ok "an adapter that gets the number later is not taken for it" luns_are g1 "1:0:0:0 1:0:0:5 1:0:0:6 1:0:0:7"
 ok "scsi-detach takes it as a whole" xenpv scsi-detach g1 1:0:0:5
 is "nothing is left" "$(xenstore-ls -f /local/domain | grep -cE '/xenpv-vscsi/[0-9]|/device/vscsi')" 0
 ok "the guest ends" guest_stop g1
