@@ -22,15 +22,16 @@ back_start() {
 	guest_pid[$name.back]=$! # ends with the script
 }
 
-# back_do GUEST WORD
+# back_do GUEST WORD: when it returns, the backend has read it.
 back_do() {
 	echo "$2" >&"${back_fd[$1]}"
+	counts "$1" >/dev/null
 }
 
 # counts GUEST: what its backend has counted.
 counts() {
 	: >"$1.counts"
-	back_do "$1" counts
+	echo counts >&"${back_fd[$1]}"
 	wait_for 10 test -s "$1.counts" && tr -d '\0' <"$1.counts"
 }
 
