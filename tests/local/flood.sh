@@ -6,11 +6,12 @@
 # shellcheck source=tests/local/local.sh
 . "${BASH_SOURCE[0]%/*}/local.sh"
 
-# flood DOMID SECONDS: events of all its controllers, three hundred in one transaction after the other.
+# flood DOMID SECONDS NODE: written for all its controllers, three hundred in one transaction after the
+# other. Each value is one that a state can have.
 flood() {
 	local end=$((SECONDS + $2)) pairs=() i
 	for ((i = 0; i < 300; i++)); do
-		pairs+=("/local/domain/$1/device/vscsi/$((i % 8))/tease" "$i")
+		pairs+=("/local/domain/$1/device/vscsi/$((i % 8))/$3" 4)
 	done
 	while ((SECONDS < end)); do
 		xenstore-write "${pairs[@]}" && echo 300
@@ -22,6 +23,10 @@ rounds() {
 	grep -c 'dom=1 .*own=.*action' xenpvd.log
 }
 
+rounds_are() {
+	[[ $(rounds) == "$1" ]]
+}
+
 ok "xenpvd starts" daemon_start --log-level debug || bail "no daemon"
 ok "a guest" guest_start bad
 ok "another guest" guest_start good
@@ -30,8 +35,17 @@ for i in 0 1 2 3 4 5 6 7; do
 	cp bad.img "bad$i.img"
 	ok "a controller of the bad guest" xenpv scsi-attach bad "bad$i.img" "$i:0:0:0"
 done
+# Also those that look once more after what was done.
+sleep 2
+before=$(rounds)
+# Announced, connected, and the frontend is at 4, too; none for what xenpvd itself has written.
+ok "a controller costs three rounds, $before for eight" test "$before" -le 28
+flood 1 2 tease
+is "nodes that say nothing make no round" "$(rounds)" "$before"
+xenstore-write /local/domain/1/device/vscsi/3/vscsi-devs/dev-0/state 4
+ok "the state of a LUN does" wait_for 5 rounds_are $((before + 1))
 before=$(rounds) begin=$EPOCHREALTIME
-flood 1 10 &
+flood 1 10 state &
 flood=$!
 sleep 2
 start=${EPOCHREALTIME/./}
