@@ -79,6 +79,10 @@
  * or held by a worker that is still dying. */
 #define DEVICE_RESTORE_S 30
 
+/* An NBD server has this long; then what the guest asks of it fails, but the
+ * device is there. */
+#define DEVICE_CONN_S 20
+
 struct device_writes; /* control/device_round.h */
 
 struct device_class {
@@ -255,6 +259,9 @@ bool device_worker_died(struct device *dev, bool expected);
 
 /* device_is_down - are its rings connected, and no worker has them? */
 bool device_is_down(const struct device *dev);
+
+/* device_waited - have attempts to restore it failed for as many @seconds? */
+bool device_waited(const struct device *dev, unsigned int seconds);
 
 /* device_restore - give it to a worker if it is down. */
 void device_restore(struct device *dev);

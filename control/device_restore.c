@@ -36,6 +36,11 @@ bool device_is_down(const struct device *dev)
 	return dev->facts.connected && !dev->attached;
 }
 
+bool device_waited(const struct device *dev, unsigned int seconds)
+{
+	return dev->tries && now_us() - dev->tries_us >= seconds * USEC_PER_S;
+}
+
 /* ----------------------------------------------------------------- rings */
 
 static void add_flags(struct proto_msg *msg, uint32_t flags)
@@ -326,7 +331,7 @@ static void failed(struct device *dev, const char *why)
 		log_line(LOG_WARNING, &where,
 			 "cannot be given to its new worker yet: %s", why);
 	}
-	if (now_us() - dev->tries_us < DEVICE_RESTORE_S * USEC_PER_S) {
+	if (!device_waited(dev, DEVICE_RESTORE_S)) {
 		device_round_end(dev, us);
 		return;
 	}

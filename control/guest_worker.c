@@ -243,6 +243,11 @@ static void log_death(struct guest *guest)
 		log_line(LOG_DEBUG, &where, "worker pid=%d has ended", pid);
 	else if (!known)
 		log_line(LOG_ERR, &where, "worker pid=%d has died", pid);
+	else if (code == CLD_EXITED && status == PROTO_STATUS_LOST)
+		log_line(
+			LOG_WARNING, &where,
+			"worker pid=%d makes way for one that has a connection",
+			pid);
 	else if (code == CLD_EXITED)
 		log_line(LOG_ERR, &where, "worker pid=%d ended with status %d",
 			 pid, status);

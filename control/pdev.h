@@ -116,6 +116,8 @@ struct pdev {
 	struct pdev_options options;
 	struct sgdev sg; /* PDEV_SG */
 	int vtl_drive;	 /* PDEV_VTL: which drive; -1: the changer */
+	bool again;	 /* for a worker's successor, in the way of others: be
+			 quick about it; pdev_parse() says no */
 };
 
 /* What the opened thing is. All sizes in bytes. */
@@ -222,8 +224,13 @@ int pdev_open(const struct pdev *pdev, int *fd, struct pdev_props *props,
 	      char *err, size_t len) XPV_MUST_CHECK;
 
 /* pdev_is_connection - is what pdev_open() gave one that only its first user can
- * have, by props->storage and props->args? */
+ * have, by props->storage and props->args? So is what pdev_gone() made of it. */
 bool pdev_is_connection(const char *storage, const char *args);
+
+/* pdev_gone - make of *PROPS, of a connection that does not come back, what fails
+ * for ever: the guest gets errors; pdev_is_gone - is it that? */
+void pdev_gone(struct pdev_props *props);
+bool pdev_is_gone(const char *storage, const char *args);
 
 /*
  * What must stay open while a guest has PDEV, so that the host does not use it:

@@ -214,7 +214,9 @@ static int begin(const struct pdev *pdev, struct nbd_handle *h, int client)
 static int connect_to(const struct pdev *pdev, struct nbd_handle *h, int client,
 		      char *err, size_t len)
 {
-	int64_t end = now_ms() + PDEV_NBD_PATIENCE_MS, left;
+	int64_t end = now_ms() +
+		      (pdev->again ? PDEV_NBD_AGAIN_MS : PDEV_NBD_PATIENCE_MS),
+		left;
 	int rc = begin(pdev, h, client);
 
 	while (!rc && !nbd.nbd_aio_is_ready(h)) {
@@ -362,8 +364,23 @@ int pdev_nbd_open(const struct pdev *pdev, int *fd, struct pdev_props *props,
 	return pdev_nbd_negotiate(pdev, -1, fd, props, err, len);
 }
 
+/* storage/null.c's word. */
+#define GONE "gone"
+
+void pdev_gone(struct pdev_props *props)
+{
+	props->storage = "null";
+	strcpy(props->args, GONE);
+}
+
+bool pdev_is_gone(const char *storage, const char *args)
+{
+	return !strcmp(storage, "null") && !strcmp(args, GONE);
+}
+
 bool pdev_is_connection(const char *storage, const char *args)
 {
 	return !strcmp(storage, "nbd") || !strcmp(storage, "vtl") ||
+	       pdev_is_gone(storage, args) ||
 	       (!strcmp(storage, "fault") && !strncmp(args, "nbd ", 4));
 }

@@ -34,6 +34,7 @@ int pdev_nbd_open(const struct pdev *pdev, int *fd, struct pdev_props *props,
 		  char *err, size_t len) XPV_MUST_CHECK;
 
 #define PDEV_NBD_PATIENCE_MS 5000
+#define PDEV_NBD_AGAIN_MS    1000 /* with pdev->again */
 
 /*
  * The same with a server that is connected already, by CLIENT, which becomes

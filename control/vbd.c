@@ -206,6 +206,7 @@ static int open_storage(struct vbd *vbd, int *fd, uint32_t n)
 	rc = parse(vbd, pdev);
 	if (!rc)
 		rc = claim_check_before(claims, pdev, vbd->error, len);
+	pdev->again = vbd->dev.restoring;
 	if (!rc)
 		rc = pdev_open(pdev, fd, &vbd->props, vbd->error, len);
 	if (rc)
@@ -438,6 +439,24 @@ static void take_over(struct vbd *vbd, const struct proto_blk *blk)
 			   blk->flags & PROTO_LUN_SHARED);
 }
 
+/* Has its server been waited for long enough? Then the disk is what it was, FIRST
+ * has that, but all that the guest asks of it fails: vbd->error has why. */
+static bool is_gone(struct vbd *vbd, const struct proto_blk *first)
+{
+	struct log_where where = device_where(&vbd->dev);
+
+	if (!pdev_is_connection(first->storage, first->args) ||
+	    !(pdev_is_gone(first->storage, first->args) ||
+	      device_waited(&vbd->dev, DEVICE_CONN_S)))
+		return false;
+	log_line(LOG_ERR, &where,
+		 "%s; it has I/O errors until it is attached again",
+		 vbd->error);
+	take_over(vbd, first);
+	pdev_gone(&vbd->props);
+	return true;
+}
+
 /* The storage for a new worker, a descriptor for each queue: the same file, or
  * opened anew. */
 static int reopen(struct vbd *vbd, const struct proto_blk *first, int *fd)
@@ -458,7 +477,7 @@ static int reopen(struct vbd *vbd, const struct proto_blk *first, int *fd)
 	claim_drop(&vbd->claim);
 	rc = open_storage(vbd, fd, vbd->nopen);
 	if (rc)
-		return rc;
+		return is_gone(vbd, first) ? 0 : rc;
 	if (vbd->props.block_size == first->block_size &&
 	    vbd->props.read_only == !!(first->flags & PROTO_LUN_READ_ONLY))
 		return 0;

@@ -407,6 +407,16 @@ static void lose_lun(struct vscsi_lun *lun)
 	lun_log(lun, LOG_ERR, lun->error);
 }
 
+/* A server may be away for DEVICE_CONN_S, after which LUN is given without. */
+static bool is_hopeless(const struct vscsi_lun *lun)
+{
+	const struct device *dev = &lun->ctl->dev;
+
+	return dev->tries >= VSCSI_LUN_TRIES &&
+	       (!lun_is_connection(lun) ||
+		device_waited(dev, DEVICE_CONN_S + 5));
+}
+
 static void luns_resumed(struct device *dev)
 {
 	struct vscsi *ctl = vscsi_of(dev);
@@ -417,7 +427,7 @@ static void luns_resumed(struct device *dev)
 
 		if (lun->given || !(lun->added || lun_in_use(lun)))
 			continue;
-		if (dev->tries >= VSCSI_LUN_TRIES)
+		if (is_hopeless(lun))
 			lose_lun(lun);
 		else
 			bad = lun;

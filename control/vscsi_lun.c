@@ -289,10 +289,10 @@ static int keep(struct vscsi_lun *lun, const struct proto_msg *msg,
 {
 	int rc = 0;
 
+	bool again = pdev_is_connection(msg->u.lun.storage, msg->u.lun.args);
+
 	drop_files(lun);
-	if (pdev_is_connection(msg->u.lun.storage, msg->u.lun.args))
-		return 0;
-	for (int i = 0; i < PROTO_FDS_MAX && !rc; i++)
+	for (int i = 0; i < PROTO_FDS_MAX && !again && !rc; i++)
 		if (fds[i] >= 0)
 			rc = reopen_keep(
 				&lun->file[i], fds[i],
@@ -303,6 +303,47 @@ static int keep(struct vscsi_lun *lun, const struct proto_msg *msg,
 	}
 	lun->order = *msg;
 	return 0;
+}
+
+bool lun_is_connection(const struct vscsi_lun *lun)
+{
+	return lun->order.type && pdev_is_connection(lun->order.u.lun.storage,
+						     lun->order.u.lun.args);
+}
+
+/* Has its server been waited for long enough? Then it is what it was, but all that
+ * the guest asks of it fails: lun->error has why. A tape's does not come to that. */
+static bool is_gone(struct vscsi_lun *lun, const struct pdev *pdev,
+		    struct pdev_props *props)
+{
+	const struct proto_lun *p = &lun->order.u.lun;
+	char text[PDEV_ERR_MAX + 64];
+
+	if (!lun_is_connection(lun) || pdev->kind == PDEV_VTL ||
+	    !(pdev_is_gone(p->storage, p->args) ||
+	      device_waited(&lun->ctl->dev, DEVICE_CONN_S)))
+		return false;
+	*props = (struct pdev_props){
+		.size = p->size,
+		.block_size = p->block_size,
+		.phys_size = p->phys_size,
+		.align = p->align,
+		.discard_granularity = p->discard_granularity,
+		.read_only = p->flags & PROTO_LUN_READ_ONLY,
+		.discard = p->flags & PROTO_LUN_DISCARD,
+		.zero = p->flags & PROTO_LUN_ZERO,
+		.rotational = p->flags & PROTO_LUN_ROTATIONAL,
+		.naa = p->naa,
+	};
+	snprintf(props->serial, sizeof(props->serial), "%s", p->serial);
+	snprintf(props->id, sizeof(props->id), "%.*s",
+		 (int)sizeof(props->id) - 1, p->id);
+	pdev_gone(props);
+	snprintf(text, sizeof(text),
+		 "%s; it has I/O errors until it is attached again",
+		 lun->error);
+	lun_log(lun, LOG_ERR, text);
+	return true;
 }
 
 int lun_prepare(struct vscsi_lun *lun, struct proto_msg *msg, int *fds)
@@ -327,10 +368,11 @@ int lun_prepare(struct vscsi_lun *lun, struct proto_msg *msg, int *fds)
 					sizeof(lun->error));
 	if (!rc)
 		rc = pdev_guard(pdev, &fds[1], lun->error, sizeof(lun->error));
+	pdev->again = lun->ctl->dev.restoring;
 	if (!rc)
 		rc = pdev_open(pdev, &fds[0], &props, lun->error,
 			       sizeof(lun->error));
-	if (rc)
+	if (rc && !is_gone(lun, pdev, &props))
 		goto out;
 	if (pdev->kind == PDEV_NULL || pdev->cdrom)
 		name_place(lun, pdev, &props);
@@ -482,7 +524,7 @@ int lun_again(struct vscsi_lun *lun, struct proto_msg *msg, int *fds)
 {
 	int rc;
 
-	if (lun->order.type && !has_gone(lun)) {
+	if (lun->order.type && !lun_is_connection(lun) && !has_gone(lun)) {
 		*msg = lun->order;
 		rc = open_files(lun, fds);
 	} else {
@@ -506,6 +548,9 @@ void lun_take_over(struct vscsi_lun *lun, const struct proto_msg *order)
 	const struct proto_lun *p = &order->u.lun;
 
 	lun->added = lun->given = true;
+	/* Of a file it takes its descriptors, too. */
+	if (pdev_is_connection(p->storage, p->args))
+		lun->order = *order;
 	lun->read_only = p->flags & PROTO_LUN_READ_ONLY;
 	lun->size = p->size;
 	lun->naa = p->naa;

@@ -145,6 +145,10 @@ void lun_medium_clear(struct vscsi_lun *lun);
 int lun_again(struct vscsi_lun *lun, struct proto_msg *msg,
 	      int *fds) XPV_MUST_CHECK;
 
+/* lun_is_connection - is what it is on a connection (pdev.h), which each worker
+ * gets anew? */
+bool lun_is_connection(const struct vscsi_lun *lun);
+
 /* lun_take_over - an earlier xenpvd has added it by @order, and its worker has
  * it. */
 void lun_take_over(struct vscsi_lun *lun, const struct proto_msg *order);

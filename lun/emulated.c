@@ -215,6 +215,7 @@ int emulated_storage(struct storage **out, const struct lun_cfg *cfg,
 		.zero = cfg->zero,
 		.args = cfg->storage_args,
 		.fence = cfg->fence,
+		.lost = cfg->lost,
 	};
 
 	return cfg->storage->open(out, &scfg, u);

@@ -58,6 +58,7 @@ struct lun_cfg {
 	bool resumed;	/* a dead process had it: initiators must not notice */
 	bool fenced;	/* and what it had begun has ended: of sg */
 	uint64_t fence; /* struct storage_cfg */
+	void (*lost)(void); /* likewise */
 	uint64_t naa, initiator;
 	const char *serial, *product;
 };

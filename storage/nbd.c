@@ -19,8 +19,9 @@
  * Arguments: "FLAGS MAX", the transmission flags (hexadecimal) and the most
  * bytes that one request may move. A request that is wrong is the server's to
  * refuse. When the connection is lost, or the server says what makes no sense,
- * everything fails with XPV_EIO from then on, which is logged once. A server
- * that does not answer is waited for, as a disk is.
+ * that is logged once, and what is under way or comes later is for a successor
+ * (cfg.lost), which gets another connection; without that it fails with XPV_EIO.
+ * A server that does not answer is waited for, as a disk is.
  */
 #include "storage/storage.h"
 
@@ -91,6 +92,7 @@ struct nbd {
 
 	struct uring_op recv_op;
 	bool receiving, closing, lost;
+	void (*make_way)(void); /* cfg.lost */
 	struct reply reply;
 	struct slot *into; /* whose data is being received; NULL: a header */
 	uint32_t got;	   /* of it, bytes */
@@ -141,6 +143,14 @@ static void answer(struct nbd *n, struct storage_io *io, int result)
 	uring_attach(sqe, &io->op);
 }
 
+/* Is somebody to go on with what is under way? Not with nothing: a server that
+ * ends, and is back before it is needed, has not been missed. */
+static void succeed(struct nbd *n)
+{
+	if (n->lost && n->make_way && (n->used || n->first))
+		n->make_way();
+}
+
 /* The connection cannot be used any more: say why, once. */
 static void lose(struct nbd *n, const char *why)
 {
@@ -148,10 +158,11 @@ static void lose(struct nbd *n, const char *why)
 		return;
 	n->lost = true;
 	if (!n->closing)
-		log_line(
-			LOG_ERR, NULL,
-			"NBD server lost: %s; its disk has I/O errors until it is attached again",
-			why);
+		log_line(LOG_ERR, NULL, "NBD server lost: %s; %s", why,
+			 n->make_way
+				 ? "it is connected to again when it is needed"
+				 : "its disk has I/O errors");
+	succeed(n);
 	/* Buffers are the kernel's until its operations have ended. */
 	shutdown(n->fd, SHUT_RDWR);
 }
@@ -394,7 +405,7 @@ static void received(struct uring_op *op, int32_t res, uint32_t flags)
 /* What is never asked of the server: its result, or 1. */
 static int without_server(const struct nbd *n, const struct storage_io *io)
 {
-	if (n->lost)
+	if (n->lost && !n->make_way)
 		return XPV_EIO;
 	switch (io->what) {
 	case STORAGE_FLUSH:
@@ -424,6 +435,7 @@ static void nbd_submit(struct storage *s, struct storage_io *io)
 		return;
 	}
 	put(n, io);
+	succeed(n);
 	send_more(n);
 }
 
@@ -475,6 +487,7 @@ static int nbd_open(struct storage **out, const struct storage_cfg *cfg,
 	n->storage.driver = &storage_nbd;
 	n->uring = u;
 	n->fd = cfg->fd;
+	n->make_way = cfg->lost;
 	n->last = &n->first;
 	n->send_op.done = sent;
 	n->recv_op.done = received;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Storage that forgets: reads are zeroes. For measuring everything else. */
+/*
+ * Storage that forgets: reads are zeroes. For measuring everything else. With
+ * the argument "gone" it is what is left of one that is lost: all of it fails.
+ */
 #include "storage/storage.h"
 
 #include <errno.h>
@@ -9,6 +12,7 @@
 struct null {
 	struct storage storage;
 	struct uring *uring;
+	int result; /* of everything */
 };
 
 static void null_done(struct uring_op *op, int32_t res, uint32_t flags)
@@ -17,7 +21,6 @@ static void null_done(struct uring_op *op, int32_t res, uint32_t flags)
 
 	(void)res;
 	(void)flags;
-	io->result = 0;
 	io->done(io);
 }
 
@@ -30,6 +33,7 @@ static void null_submit(struct storage *s, struct storage_io *io)
 		memset(io->buf, 0, io->len);
 	io->extent_len = io->len;
 	io->extent_mapped = false;
+	io->result = n->result;
 	io->op.done = null_done;
 	io_uring_prep_nop(sqe);
 	uring_attach(sqe, &io->op);
@@ -51,9 +55,10 @@ static int null_open(struct storage **out, const struct storage_cfg *cfg,
 {
 	struct null *n = calloc(1, sizeof(*n));
 
-	(void)cfg;
 	if (!n)
 		return -ENOMEM;
+	if (cfg->args && !strcmp(cfg->args, "gone"))
+		n->result = XPV_EIO;
 	n->storage.driver = &storage_null;
 	n->uring = u;
 	*out = &n->storage;

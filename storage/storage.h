@@ -66,6 +66,10 @@ struct storage_cfg {
 	 * with -EBUSY. FD must be of an open file of its own then. 0: nobody
 	 * else, or none that writes. */
 	uint64_t fence;
+	/* There is no way to the backing any more, and IO waits for it: nothing
+	 * of it has been done for sure. Does not return: somebody else goes on,
+	 * with a new way. NULL: it fails instead. */
+	void (*lost)(void);
 };
 
 struct storage_driver {

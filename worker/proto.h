@@ -17,19 +17,24 @@
  * part is PROTO_SERIAL of the hello. Without anything to serve it ends.
  *
  * SIGTERM, in any version: take no more requests, finish what is in flight, end.
+ *
+ * A worker that has lost the way to a storage ends at once, with the status
+ * PROTO_STATUS_LOST: the next one is given another way, and goes on by the
+ * journals.
  */
 #ifndef WORKER_PROTO_H
 #define WORKER_PROTO_H
 
 #include <stdint.h>
 
-#define PROTO_VERSION  7
-#define PROTO_FD       3
-#define PROTO_FDS_MAX  3
-#define PROTO_TEXT_MAX 200
-#define PROTO_ARGS_MAX 128
-#define PROTO_ID_MAX   80
-#define PROTO_UUID_MAX 40
+#define PROTO_VERSION	  7
+#define PROTO_FD	  3
+#define PROTO_FDS_MAX	  3
+#define PROTO_STATUS_LOST 75
+#define PROTO_TEXT_MAX	  200
+#define PROTO_ARGS_MAX	  128
+#define PROTO_ID_MAX	  80
+#define PROTO_UUID_MAX	  40
 
 /* The cookies of the control that was greeted with hello.serial begin here. */
 #define PROTO_SERIAL_SHIFT   20

@@ -222,6 +222,11 @@ static void *queue_main(void *arg)
 	return NULL;
 }
 
+void queue_make_way(void)
+{
+	_exit(PROTO_STATUS_LOST);
+}
+
 /* ---- for other threads ---- */
 
 static const struct queue_class *const classes[] = {

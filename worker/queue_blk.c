@@ -37,6 +37,7 @@ static int storage_for(struct blk_queue *b, const struct proto_blk *blk, int fd,
 		.discard = blk->flags & PROTO_LUN_DISCARD,
 		.zero = blk->flags & PROTO_LUN_ZERO,
 		.fence = queue_fence(&b->queue, NULL),
+		.lost = queue_make_way,
 	};
 
 	*why = "this worker has no such storage";

@@ -102,6 +102,10 @@ int queue_journal(struct queue *q, struct mail *m, uint32_t flags,
  * is of a LUN, or NULL. */
 uint64_t queue_fence(const struct queue *q, const struct proto_addr *addr);
 
+/* queue_make_way - struct storage_cfg's `lost`: end this process. The rings'
+ * journals have all that is under way, of every queue. */
+void queue_make_way(void);
+
 /* Nanoseconds of CLOCK_MONOTONIC. */
 uint64_t queue_now(void);
 

@@ -147,6 +147,7 @@ static int lun_open(struct scsi_queue *s, const struct proto_lun *p, int fd,
 		return rc;
 	cfg.keep_fd = keep_fd;
 	cfg.fence = fence;
+	cfg.lost = queue_make_way;
 	*why = type->stored ? "its storage or state file cannot be used"
 			    : "its sg node cannot be used";
 	return type->open(out, &cfg, &s->queue.uring);

@@ -180,7 +180,8 @@ own_server() {
 	says "what is in it" 'read 0:0:5:0 0 16M back' '16777216 bytes'
 	ok "is that file" cmp noise back
 	ok "its server is killed" kill -KILL "$(ours qemu-nbd)"
-	says "the guest gets errors" 'read 0:0:5:0 0 4k' 'sense key 0x3'
+	says "the guest gets what it wants of another one" 'read 0:0:5:0 0 16M back' '16777216 bytes'
+	ok "which is that file" cmp noise back
 	ok "it leaves" detach 0:0:5:0
 	said=$(attach noise 0:0:5:0,format=qcow2 2>&1)
 	like "no such image" "$? $said" "^1 xenpv: pdev '[^"$'\n'"]* cannot be served as qcow2: [^"$'\n'"]*not in qcow2 format[^"$'\n'"]*\$"
@@ -218,8 +219,13 @@ zeroes() {
 		jq -c '[.[] | select(.zero and (.data | not)) | .start / 1048576 | floor]')" '[1,3,5]'
 }
 
+# lost N: servers, as the log has it.
+lost() {
+	[[ $(grep -c 'NBD server lost' xenpvd.log) == "$1" ]]
+}
+
 troubles() {
-	local before
+	local before worker
 	before=$(grep -c 'NBD server lost' xenpvd.log)
 	refused "$sockets/none.sock" 'No such file'
 	refused "$sockets/none.sock:" 'is neither nbd:unix:'
@@ -229,27 +235,63 @@ troubles() {
 	ok "a server" attach "$sockets/raw.sock:data" 0:0:3:0
 	ok "another disk" attach null:16M 0:0:4:0
 	says "it works" 'verify 0:0:3:0 1M' 'no difference'
+	worker=$(ours xenpv-worker)
 	kill -KILL "${guest_pid[raw]}"
 	end raw 2>/dev/null
-	says "it is killed" 'read 0:0:3:0 0 4k' 'sense key 0x3'
-	says "again" 'write 0:0:3:0 0 4k' 'sense key 0x3'
-	says "the other disk works" 'read 0:0:4:0 0 4k x' '4096 bytes'
-	is "it is logged once" "$(grep -c 'NBD server lost' xenpvd.log)" $((before + 1))
-	ok "the disk leaves" detach 0:0:3:0
+	ok "it is killed" wait_for 10 lost $((before + 1))
+	is "which alone makes no difference" "$(ours xenpv-worker)" "$worker"
+	guest_send g 'read 0:0:3:0 0 1M back'
+	ok "a request waits for another one" wait_for 10 grep -q 'cannot be given to its new worker yet: pdev .*raw.sock' xenpvd.log
 	qemu raw -f raw -x data raw.img
-	ok "and comes back when there is a server" attach "$sockets/raw.sock:data" 0:0:3:0
-	says "it works" 'verify 0:0:3:0 1M' 'no difference'
+	says "nothing is lost when there is a server" 'verify 0:0:3:0 1M' 'no difference'
 	guest_send g 'bench 0:0:3:0 rw=randwrite qd=64 time=3'
 	sleep 0.5
 	kill -KILL "${guest_pid[raw]}"
 	end raw 2>/dev/null
-	like "killed under load" "$(guest_do g list)" '0:0:3:0'
+	ok "it is killed under load" wait_for 10 lost $((before + 2))
+	qemu raw -f raw -x data raw.img
+	says "the load has seen no error" 'wait 0:0:3:0' 'is there'
+	like "it has come to its end" "$(tail -n 20 g.out)" '1 disk, writes.* IOPS'
+	says "and the disk works" 'verify 0:0:3:0 1M' 'no difference'
+	kill -KILL "${guest_pid[raw]}"
+	end raw 2>/dev/null
+	says "none comes: errors in the end" 'read 0:0:3:0 0 4k' 'sense key 0x3'
+	says "again" 'write 0:0:3:0 0 4k' 'sense key 0x3'
 	says "the other disk works" 'read 0:0:4:0 0 4k x' '4096 bytes'
+	ok "the worker is killed" kill -KILL "$(ours xenpv-worker)"
+	says "the other disk works" 'read 0:0:4:0 0 4k x' '4096 bytes'
+	ok "the disk leaves" detach 0:0:3:0
+	qemu raw -f raw -x data raw.img
+	ok "and comes back when there is a server" attach "$sockets/raw.sock:data" 0:0:3:0
+	says "it works" 'verify 0:0:3:0 1M' 'no difference'
 	ok "it leaves" detach 0:0:3:0
+	end raw
 	kit stopped memory 16M
 	ok "a server stands still" freeze "${guest_pid[stopped]}"
 	refused "$sockets/stopped.sock" 'does not answer'
 	end stopped
+}
+
+# The same of a block device.
+block_troubles() {
+	local before
+	before=$(grep -c 'NBD server lost' xenpvd.log)
+	qemu raw -f raw -x data raw.img
+	ok "a block device" xenpv block-attach g "vdev=xvdb,format=raw,access=rw,target=$sockets/raw.sock:data"
+	says "it works" 'verify xvdb 1M' 'no difference'
+	guest_send g 'bench xvdb rw=randwrite qd=64 time=3'
+	sleep 0.5
+	kill -KILL "${guest_pid[raw]}"
+	end raw 2>/dev/null
+	ok "its server is killed under load" wait_for 10 lost $((before + 1))
+	qemu raw -f raw -x data raw.img
+	says "the load has seen no error" 'wait xvdb' 'is there'
+	like "it has come to its end" "$(tail -n 20 g.out)" '1 disk, writes.* IOPS'
+	says "and the disk works" 'verify xvdb 1M' 'no difference'
+	kill -KILL "${guest_pid[raw]}"
+	end raw 2>/dev/null
+	says "none comes: errors in the end" 'read xvdb 0 4k' 'xvdb: .* fails: Input/output error'
+	ok "it leaves" xenpv block-detach g xvdb
 }
 
 ok "xenpvd starts" daemon_start || bail "xenpvd: $(cat xenpvd.log)"
@@ -263,6 +305,7 @@ image vmdk
 own_server
 zeroes
 troubles
+block_troubles
 guest_stop g
 ok "no worker is left" wait_for 20 no_workers
 ok "xenpvd ends" daemon_stop

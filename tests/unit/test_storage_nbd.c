@@ -8,6 +8,7 @@
 
 #include <endian.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 #define FLUSH 0x4u
 #define FUA   0x8u
@@ -30,9 +31,12 @@ struct reply {
 /* The server's end. */
 static int peer;
 
+/* The storage's way to a successor, if it has one. */
+static void (*successor)(void);
+
 static struct storage *opened(const char *args)
 {
-	struct storage_cfg cfg = {.size = M, .args = args};
+	struct storage_cfg cfg = {.size = M, .args = args, .lost = successor};
 	struct storage *s = NULL;
 	struct timeval patience = {.tv_sec = 20};
 	int fds[2];
@@ -307,6 +311,76 @@ static void a_server_that_goes(void **state)
 	}
 }
 
+/* What does not return, as in a worker. */
+#define SUCCEEDED 75
+static void make_way(void)
+{
+	_exit(SUCCEEDED);
+}
+
+/* The status of a process that does what FN does. */
+static int in_child(void (*fn)(void))
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		(void)uring_up(NULL);
+		successor = make_way;
+		fn();
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void lost_under_way(void)
+{
+	struct storage *s = opened("4c 1048576");
+	struct test_io t = io_of(STORAGE_WRITE, 0, 4096);
+
+	begin(s, &t);
+	(void)expect(1, 0, 0, 4096);
+	close(peer);
+	(void)finish(&t);
+}
+
+/* Nobody wants anything of it. */
+static void lost_idle(void)
+{
+	struct storage *s = opened("4c 1048576");
+
+	close(peer);
+	for (int i = 0; i < 100; i++) {
+		turn();
+		usleep(1000);
+	}
+	s->driver->close(s);
+}
+
+static void lost_before(void)
+{
+	struct storage *s = opened("4c 1048576");
+	struct test_io t = io_of(STORAGE_READ, 0, 4096);
+
+	close(peer);
+	for (int i = 0; i < 100; i++) {
+		turn();
+		usleep(1000);
+	}
+	begin(s, &t);
+	(void)finish(&t);
+}
+
+static void a_successor_goes_on(void **state)
+{
+	(void)state;
+	assert_int_equal(in_child(lost_under_way), SUCCEEDED);
+	assert_int_equal(in_child(lost_idle), 0);
+	assert_int_equal(in_child(lost_before), SUCCEEDED);
+}
+
 /* Answers before it has the data: its mistake, not ours. */
 static void a_hasty_server(void **state)
 {
@@ -352,6 +426,7 @@ int main(void)
 		cmocka_unit_test(errors_of_a_server),
 		cmocka_unit_test(many_at_once),
 		cmocka_unit_test(a_server_that_goes),
+		cmocka_unit_test(a_successor_goes_on),
 		cmocka_unit_test(a_hasty_server),
 		cmocka_unit_test(wrong_arguments),
 	};
