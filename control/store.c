@@ -541,6 +541,9 @@ static int drain(struct store *st)
 		rc = got_bytes(st, (size_t)r);
 		if (rc < 0)
 			return rc;
+		/* That was all, or poll() says that there is more. */
+		if ((size_t)r < sizeof(st->in))
+			return 0;
 	}
 	return 0;
 }
