@@ -148,7 +148,12 @@ struct device_item {
 	bool taken;
 };
 
-/* A node that we have written, of which xenstore has not told us yet. */
+/*
+ * A node that we have written, of which xenstore has not told us yet. It may tell
+ * of it once though somebody else has written it since: xenstored does not send an
+ * event of which another copy waits (XSA-326). So what is written is looked at once
+ * more in any case, DEVICE_SETTLE_US later.
+ */
 struct device_echo {
 	struct device_echo *next;
 	unsigned int txn;

@@ -316,13 +316,15 @@ static bool in_haste(const struct device *dev)
 	       dev->class->step(&facts).action == BUS_CONNECT;
 }
 
-/* After a round in which something was done another one looks whether there
- * is more to do: it is the guest's turn, unless the ring is gone. */
-static void written(struct device *dev)
+/* After a round in which something was done, if only a node of ours written, another
+ * one looks whether there is more to do. It is the guest's turn, unless the ring is
+ * gone or we have closed: then there may be something to remove. */
+static void written(struct device *dev, bool wrote)
 {
-	if (dev->step.action == BUS_DISCONNECT || in_haste(dev))
+	if (dev->step.action == BUS_DISCONNECT || in_haste(dev) ||
+	    (wrote && dev->step.next == WIRE_BUS_CLOSED))
 		dev->dirty = true;
-	else if (dev->step.action != BUS_NONE)
+	else if (dev->step.action != BUS_NONE || wrote)
 		dev->settle = true;
 	if (dev->step.action == BUS_CONNECT)
 		dev->rings.told = dev->rings.held;
@@ -342,7 +344,7 @@ static void on_written(struct store *st, const struct store_txn_result *res,
 	if (res->err == -ECANCELED || res->err == -ECONNRESET)
 		return;
 	if (!res->err) {
-		written(dev);
+		written(dev, true);
 		return;
 	}
 	device_echo_drop(dev);
@@ -399,7 +401,7 @@ void device_write(struct device *dev)
 		rc = store_txn(dev->guest->daemon->store, w->op, w->n, 0,
 			       on_written, dev);
 	} else {
-		written(dev);
+		written(dev, false);
 	}
 out:
 	free_writes(w);

@@ -38,8 +38,8 @@ done
 # Also those that look once more after what was done.
 sleep 2
 before=$(rounds)
-# Announced, connected, and the frontend is at 4, too; none for what xenpvd itself has written.
-ok "a controller costs three rounds, $before for eight" test "$before" -le 28
+# Announced, connected, the LUN is, and a last look; none for what xenpvd itself has written.
+ok "a controller costs four rounds, $before for eight" test "$before" -le 34
 flood 1 2 tease
 is "nodes that say nothing make no round" "$(rounds)" "$before"
 xenstore-write /local/domain/1/device/vscsi/3/vscsi-devs/dev-0/state 4

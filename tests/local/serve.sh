@@ -148,6 +148,16 @@ under_load() {
 	ok "the guest works on it" guest_do g1 "verify 0:0:0:0 8M"
 }
 
+# never_connected BACKEND COMMAND...: made by that command, offered to a guest that does not come, and told to
+# close, as the stock tools do it: they leave the rest to the backend.
+never_connected() {
+	local back=/local/domain/0/backend/$1
+	ok "$2: offered to a guest that does not come" xenpv "$2" --no-wait "${@:3}"
+	ok "it waits" wait_for 10 eval "[[ \$(xenstore-read $back/state) == 2 ]]"
+	xenstore-write "$back/online" 0 "$back/state" 5
+	ok "it closes, and removes its nodes" wait_for 10 eval "! xenstore-exists $back"
+}
+
 two_guests() {
 	ok "guest g2 starts" guest_start g2
 	ok "attach to g2" xenpv scsi-attach g2 b.img 0:0:0:0
@@ -165,12 +175,14 @@ two_guests() {
 	guest_do g2 'read 1:0:0:0 2M 1M back' >/dev/null
 	ok "g2 reads what g1 has written" cmp noise back
 	freeze "${guest_pid[g2]}"
-	truncate -s 16M silent.img
+	truncate -s 16M silent.img b2.img
 	refused "a guest that does not answer" "g2.* within 2 s" \
 		xenpv scsi-attach --timeout 2 g2 silent.img 3:0:0:0
 	refused "a guest that does not let go" "g2.* within 2 s" \
 		xenpv scsi-detach --timeout 2 g2 1:0:0:0
 	ok "what was taken back can be given to another" xenpv scsi-attach g1 silent.img 3:0:0:0
+	never_connected "xenpv-vscsi/$(guest_id g2)/4" scsi-attach g2 null:1M 4:0:0:0
+	never_connected "xenpv-vbd/$(guest_id g2)/51712" block-attach g2 "$WORK/b2.img,raw,xvda,rw"
 	kill -CONT "${guest_pid[g2]}"
 	ok "g2 goes on" guest_do g2 "verify 0:0:0:0 4M"
 }
