@@ -2,19 +2,23 @@
 # shellcheck shell=bash disable=SC2016,SC2119,SC2154,SC2317
 #
 # Workers and xenpvd are killed, stopped and replaced under verified load of stock guests, each with a
-# PVSCSI and a block disk, and the guests notice nothing. From the environment: KILLS for each guest
-# (ten), GUEST_TYPES (pv), QDISK (no): whether the same is done to QEMU's backend, to compare.
+# PVSCSI and a block disk, and the guests notice nothing. Variables:
+#
+#	KILLS		strikes for each guest: 10
+#	STRIKES		how many of the six kinds: 6; with 4 all of them are kill -9
+#	GUEST_TYPES	pv; pv+pvh is both
+#	QDISK		yes: the same is done to QEMU's backend, to compare
 # shellcheck source=tests/lab/tap.sh
 . "$SCENARIO_DIR/tap.sh"
 # shellcheck source=tests/lab/load.sh
 . "$SCENARIO_DIR/load.sh"
 
-: "${KILLS:=10}" "${GUEST_TYPES:=pv}"
+: "${KILLS:=10}" "${STRIKES:=6}" "${GUEST_TYPES:=pv}"
 
 # strike N: kills the worker, xenpvd, or both, in turn; or stops xenpvd, which begins again, as systemd
 # does it; or has both replaced.
 strike() {
-	case $(($1 % 6)) in
+	case $(($1 % STRIKES)) in
 	0 | 1) pkill -KILL -x xenpv-worker ;;
 	2) kill -KILL "$daemon_pid" ;;
 	3) pkill -KILL -x xenpv-worker
@@ -22,7 +26,7 @@ strike() {
 	4) kill -TERM "$daemon_pid" && wait "$daemon_pid" ;;
 	5) xenpv upgrade && return ;;
 	esac
-	(($1 % 6 < 2)) || daemon_start
+	(($1 % STRIKES < 2)) || daemon_start
 }
 
 # survives TYPE
@@ -32,7 +36,8 @@ survives() {
 	ok "$g: scsi-attach" xenpv scsi-attach "$g" /var/tmp/scsi.img 0:0:0:0
 	ok "$g: block-attach" xenpv block-attach "$g" /var/tmp/blk.img,raw,xvdf,w
 	ok "$g: the guest has both" wait_for 30 guest_run "$g" 60 'test -b /dev/sda && test -b /dev/xvdf'
-	ok "$g: what its kernel has said so far" guest_run "$g" 60 'dmesg >/tmp/before && test -s /tmp/before'
+	guest_run "$g" 60 dmesg >"$OUT/dmesg.$g"
+	ok "$g: what its kernel has said so far" test -s "$OUT/dmesg.$g"
 	nodes=$(xenstore-ls -f /local/domain/0/backend | grep xenpv-)
 	ok "$g: load on the PVSCSI disk" load "$g" sda scsi
 	ok "$g: load on the block disk" load "$g" xvdf blk
@@ -48,8 +53,9 @@ survives() {
 	ok "$g: nor did the discards there" load_ends "$g" blk-trim
 	is "$g: xenstore is as it was" "$(xenstore-ls -f /local/domain/0/backend | grep xenpv-)" "$nodes"
 	# That the emulation is late is no news.
-	is "$g: the guest's kernel has nothing to say" "$(guest_run "$g" 60 \
-		'dmesg | tail -n +$(($(wc -l </tmp/before) + 1)) | grep -vE "hrtimer: interrupt took|clocksource|tsc: Marking"')" ''
+	is "$g: the guest's kernel has nothing to say" "$(guest_run "$g" 60 dmesg |
+		tail -n +$(($(wc -l <"$OUT/dmesg.$g") + 1)) |
+		grep -vE "hrtimer: interrupt took|clocksource|tsc: Marking")" ''
 	xenpv status --json | jq -c '.guests[] | {restarts, gap_max_us}' | sed 's/^/# /'
 	say "$g: without service: $(jq -rs 'flatten | map(select(. > 0) / 1000 | round) | sort |
 		"median \(.[length / 2 | floor]) ms, worst \(last) ms, of \(length)"' "$OUT/gaps.$g")"
@@ -85,7 +91,7 @@ compare() {
 
 daemon_start || bail "xenpvd starts"
 truncate -s 128M /var/tmp/scsi.img /var/tmp/blk.img
-for type in $GUEST_TYPES; do
+for type in ${GUEST_TYPES//+/ }; do
 	survives "$type"
 done
 [[ ! ${QDISK-} ]] || compare
