@@ -224,6 +224,22 @@ lost() {
 	[[ $(grep -c 'NBD server lost' xenpvd.log) == "$1" ]]
 }
 
+# killed_under_load DISK N: its server "raw"; another one is started, which is killed for good in the end. With
+# the first one N are lost.
+killed_under_load() {
+	guest_send g "bench $1 rw=randwrite qd=64 time=3"
+	sleep 0.5
+	kill -KILL "${guest_pid[raw]}"
+	end raw 2>/dev/null
+	ok "$1: its server is killed under load" wait_for 10 lost "$2"
+	qemu raw -f raw -x data raw.img
+	says "$1: the load has seen no error" "wait $1" 'is there'
+	like "$1: it has come to its end" "$(tail -n 20 g.out)" '1 disk, writes.* IOPS'
+	says "$1: the disk works" "verify $1 1M" 'no difference'
+	kill -KILL "${guest_pid[raw]}"
+	end raw 2>/dev/null
+}
+
 troubles() {
 	local before worker
 	before=$(grep -c 'NBD server lost' xenpvd.log)
@@ -244,17 +260,7 @@ troubles() {
 	ok "a request waits for another one" wait_for 10 grep -q 'cannot be given to its new worker yet: pdev .*raw.sock' xenpvd.log
 	qemu raw -f raw -x data raw.img
 	says "nothing is lost when there is a server" 'verify 0:0:3:0 1M' 'no difference'
-	guest_send g 'bench 0:0:3:0 rw=randwrite qd=64 time=3'
-	sleep 0.5
-	kill -KILL "${guest_pid[raw]}"
-	end raw 2>/dev/null
-	ok "it is killed under load" wait_for 10 lost $((before + 2))
-	qemu raw -f raw -x data raw.img
-	says "the load has seen no error" 'wait 0:0:3:0' 'is there'
-	like "it has come to its end" "$(tail -n 20 g.out)" '1 disk, writes.* IOPS'
-	says "and the disk works" 'verify 0:0:3:0 1M' 'no difference'
-	kill -KILL "${guest_pid[raw]}"
-	end raw 2>/dev/null
+	killed_under_load 0:0:3:0 $((before + 2))
 	says "none comes: errors in the end" 'read 0:0:3:0 0 4k' 'sense key 0x3'
 	says "again" 'write 0:0:3:0 0 4k' 'sense key 0x3'
 	says "the other disk works" 'read 0:0:4:0 0 4k x' '4096 bytes'
@@ -279,17 +285,7 @@ block_troubles() {
 	qemu raw -f raw -x data raw.img
 	ok "a block device" xenpv block-attach g "vdev=xvdb,format=raw,access=rw,target=$sockets/raw.sock:data"
 	says "it works" 'verify xvdb 1M' 'no difference'
-	guest_send g 'bench xvdb rw=randwrite qd=64 time=3'
-	sleep 0.5
-	kill -KILL "${guest_pid[raw]}"
-	end raw 2>/dev/null
-	ok "its server is killed under load" wait_for 10 lost $((before + 1))
-	qemu raw -f raw -x data raw.img
-	says "the load has seen no error" 'wait xvdb' 'is there'
-	like "it has come to its end" "$(tail -n 20 g.out)" '1 disk, writes.* IOPS'
-	says "and the disk works" 'verify xvdb 1M' 'no difference'
-	kill -KILL "${guest_pid[raw]}"
-	end raw 2>/dev/null
+	killed_under_load xvdb $((before + 1))
 	says "none comes: errors in the end" 'read xvdb 0 4k' 'xvdb: .* fails: Input/output error'
 	ok "it leaves" xenpv block-detach g xvdb
 }
