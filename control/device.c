@@ -151,6 +151,8 @@ static void schedule(struct device *dev, uint64_t delay_us)
 		delay_us = earliest - now;
 	if (wait > delay_us)
 		delay_us = wait;
+	/* A restored device may have one to come from before. */
+	dev->start = sd_event_source_disable_unref(dev->start);
 	(void)sd_event_add_time_relative(dev->guest->daemon->event, &dev->start,
 					 CLOCK_MONOTONIC, delay_us, 1, on_start,
 					 dev);
