@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # shellcheck shell=bash disable=SC2016,SC2119,SC2154,SC2317
 #
-# backend=kernel: LIO and xen-scsiback set up and taken down by xenpv, without xenpvd; a disk, a file
-# and a tape; what a guest leaves that is destroyed; what is refused.
+# backend=kernel: LIO and xen-scsiback set up and taken down by xenpv, without xenpvd; a disk, a file,
+# a tape and a disk as they are; what a guest leaves that is destroyed; what is refused.
 # shellcheck source=tests/lab/tap.sh
 . "$SCENARIO_DIR/tap.sh"
 
@@ -64,6 +64,15 @@ ok "detach of one" xenpv scsi-detach g1 0:0:0:0
 is "one LUN of that controller is left" "$(lio | grep -c '/lun_')" 2
 ok "of the others" eval 'xenpv scsi-detach g1 0:0:1:0 && xenpv scsi-detach g1 1:0:0:0'
 is "the guest has none" "$(guest_run g1 20 'lsscsi | wc -l')" 0
+ok "nothing is left" clean "$id"
+rmmod scsi_debug
+modprobe scsi_debug dev_size_mb=16 max_luns=1
+disk=/dev/$(basename "$(wait_for 20 ls -d /sys/bus/pseudo/drivers/scsi_debug/adapter0/host*/target*/*/block/*)")
+wait_for 20 test -b "$disk"
+ok "a disk, itself" xenpv scsi-attach g1 "$disk" 1:0:0:0,passthrough,backend=kernel
+like "the disk is the disk" "$(guest_run g1 20 "sg_inq /dev/$(guest_sg g1 1:0:0:0)")" scsi_debug
+ok "it has what the guest writes" written g1 "$(guest_disk g1 1:0:0:0)" "$disk"
+ok "detach of it" xenpv scsi-detach g1 1:0:0:0
 ok "nothing is left" clean "$id"
 ok "the device is free: xenpvd serves it" xenpv scsi-attach --timeout 120 g1 /dev/ram0 0:0:0:0
 ok "and no more" xenpv scsi-detach g1 0:0:0:0
