@@ -35,6 +35,14 @@ luns_are() {
 	[[ $(xenpv scsi-list --json "$1" | jq -r '[.[].vdev] | sort | join(" ")') == "$2" ]]
 }
 
+# rounds: those of all devices so far; more_rounds N: than that many.
+rounds() {
+	grep -c 'own=.*action' xenpvd.log
+}
+more_rounds() {
+	(($(rounds) > $1))
+}
+
 # look GUEST: something has changed, as the kernel's event would say.
 look() {
 	xenstore-write "/local/domain/0/backend/xenpv-vscsi/$(guest_id "$1")/1/looked" "$EPOCHREALTIME"
@@ -45,7 +53,7 @@ device 7:0:0:0 naa.5000000000000000
 device 7:0:0:3 naa.5000000000000003
 device 7:0:64:0 naa.5000000000000064
 device 8:0:0:1 naa.5000000000000081
-daemon_start || bail "xenpvd starts"
+daemon_start --log-level debug || bail "xenpvd starts"
 guest_start g1 || bail "a guest starts"
 is "scsi-devices lists them" "$(xenpv scsi-devices --json | jq -r '[.[].address] | join(" ")')" \
 	"7:0:0:0 7:0:0:3 7:0:64:0 8:0:0:1"
@@ -78,8 +86,9 @@ device 7:0:0:6 naa.5000000000000066
 look g1
 ok "one comes while the guest stands" wait_for 20 luns_are g1 "1:0:0:0 1:0:0:5 1:0:0:6"
 device 7:0:0:7 naa.5000000000000077
+before=$(rounds)
 look g1
-sleep 0.5
+ok "xenpvd has looked meanwhile" wait_for 20 more_rounds "$before"
 kill -CONT "${guest_pid[g1]}"
 ok "what came meanwhile is seen when it goes on" wait_for 20 luns_are g1 "1:0:0:0 1:0:0:5 1:0:0:6 1:0:0:7"
 rmdir "$OWN_SYSFS/scsi_host/host7"

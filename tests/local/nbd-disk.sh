@@ -241,7 +241,7 @@ killed_under_load() {
 }
 
 troubles() {
-	local before worker
+	local before worker waited
 	before=$(grep -c 'NBD server lost' xenpvd.log)
 	refused "$sockets/none.sock" 'No such file'
 	refused "$sockets/none.sock:" 'is neither nbd:unix:'
@@ -264,8 +264,11 @@ troubles() {
 	says "none comes: errors in the end" 'read 0:0:3:0 0 4k' 'sense key 0x3'
 	says "again" 'write 0:0:3:0 0 4k' 'sense key 0x3'
 	says "the other disk works" 'read 0:0:4:0 0 4k x' '4096 bytes'
+	waited=$(grep -c 'cannot be given to its new worker yet' xenpvd.log)
 	ok "the worker is killed" kill -KILL "$(ours xenpv-worker)"
 	says "the other disk works" 'read 0:0:4:0 0 4k x' '4096 bytes'
+	is "which has not waited for the server once more" \
+		"$(grep -c 'cannot be given to its new worker yet' xenpvd.log)" "$waited"
 	ok "the disk leaves" detach 0:0:3:0
 	qemu raw -f raw -x data raw.img
 	ok "and comes back when there is a server" attach "$sockets/raw.sock:data" 0:0:3:0
