@@ -5,26 +5,16 @@
 # pscsi, in turn for several rounds: the same disk (scsi_debug) and the same tape drive (tgt's) in the same guest of
 # the same boot; the tape natively in dom0, too. Writes, a line a measurement, $OUT/disk.tsv and $OUT/tape.tsv:
 #
-#	job	backend	round	iops
+#	job	backend	round	iops	mib_s	lat_us	cpu_us
 #	job	way	round	mib_s
-ROUNDS=${ROUNDS:-5}
-SECONDS_EACH=${SECONDS_EACH:-4}
+ROUNDS=${ROUNDS:-3}
+SECONDS_EACH=${SECONDS_EACH:-3}
 BLOCKS=${BLOCKS:-128} # of 256 KiB, to and from the tape
 # shellcheck source=tests/lab/tgt.sh
 . "$TREE/tests/lab/tgt.sh"
 
-FIO="fio --name=b --direct=1 --time_based --runtime=$SECONDS_EACH --ramp_time=1 --ioengine=libaio \
-	--group_reporting --output-format=json"
-
-# Name, then fio's words.
-JOBS=(
-	"4k-randread-qd1 --rw=randread --bs=4k --iodepth=1"
-	"4k-randread-qd16 --rw=randread --bs=4k --iodepth=16"
-	"4k-randwrite-qd1 --rw=randwrite --bs=4k --iodepth=1"
-	"4k-randwrite-qd16 --rw=randwrite --bs=4k --iodepth=16"
-	"128k-read-qd4 --rw=read --bs=128k --iodepth=4"
-	"128k-write-qd4 --rw=write --bs=128k --iodepth=4"
-)
+# shellcheck source=bench/fio.sh
+. "$TREE/bench/fio.sh"
 
 # node H CLASS [PREFIX]: the guest's node of the device at H:0:0:0; with several, the one that is PREFIX and a number.
 node() {
@@ -33,13 +23,9 @@ node() {
 
 # disk_jobs BACKEND ROUND DISK
 disk_jobs() {
-	local job name json
+	local job
 	for job in "${JOBS[@]}"; do
-		name=${job%% *}
-		json=$(guest_run b 120 "$FIO ${job#* } --filename=/dev/$3") || { echo "$json"; return 1; }
-		# fio's warnings come before the object.
-		sed -n '/^{/,$p' <<<"$json" | jq -r --arg n "$name" --arg b "$1" --arg r "$2" \
-			'.jobs[0] as $j | [$n, $b, $r, ([$j.read.iops, $j.write.iops] | max)] | @tsv' | tee -a "$OUT/disk.tsv"
+		fio_job b "$job" "$3" "$OUT/disk.tsv" "${job%% *}"$'\t'"$1"$'\t'"$2" || return 1
 	done
 }
 
@@ -97,6 +83,3 @@ for ((round = 1; round <= ROUNDS; round++)); do
 	with 1 ,backend=kernel "$(tgt_address 1)" on_tape 1 kernel $round || fail "the tape, kernel"
 done
 xl destroy b
-kernel_version=$(uname -r)
-echo "Xen $(xl info | sed -n 's/^xen_version *: //p') on $(xl info | sed -n 's/^nr_cpus *: //p') processor(s)," \
-	"Linux $kernel_version in dom0 ($(nproc) virtual processors) and guest (1)" >"$OUT/where.txt"
