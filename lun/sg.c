@@ -204,21 +204,24 @@ static void ended(struct sg *sg, const struct sg_io_hdr *hdr)
 	finish(cmd);
 }
 
-/* Take what the driver has to give. */
+/*
+ * Take what the driver has to give. Once at least: a device that has gone says
+ * so to a read alone.
+ */
 static void collect(struct sg *sg)
 {
 	struct sg_io_hdr hdr;
 
-	for (;;) {
+	do {
 		memset(&hdr, 0, sizeof(hdr));
 		hdr.interface_id = 'S';
 		hdr.pack_id = -1;
-		if (read(sg->fd, &hdr, sizeof(hdr)) < 0)
+		if (read(sg->fd, &hdr, sizeof(hdr)) < 0) {
+			sg->gone |= errno == ENODEV;
 			break;
+		}
 		ended(sg, &hdr);
-	}
-	if (errno == ENODEV)
-		sg->gone = true;
+	} while (sg->busy);
 	run(sg);
 }
 
