@@ -112,11 +112,25 @@ whole_adapter() {
 	ok "new ones come, the removed one again" wait_for 120 listed_is g1 "1:0:0:0 1:0:0:1 1:0:0:2 1:0:0:3 1:0:0:4"
 	ok "so in the guest" wait_for 120 seen_is g1 5
 	ok "which can be read" eval 'reads g1 "$(guest_disk g1 1:0:0:4)" && reads g1 "$(guest_disk g1 1:0:0:2)"'
+	one_burst
 	ok "nothing happened to the load" load_went_well g1
 	xenpv scsi-list g1 | sed 's/^/# /'
 	ok "scsi-detach takes the adapter as a whole" detach g1 1:0:0:0
 	is "nothing is left of it" "$(xenpv scsi-list --json g1 | jq length)" 0
 	ok "nothing in the guest" seen_is g1 0
+}
+
+# one_burst: a device is made anew and another one comes, before xenpvd can hear of either.
+one_burst() {
+	kill -STOP "$daemon_pid"
+	scsi_remove "$h:0:0:2"
+	echo 6 >"$DRIVER/max_luns"
+	scsi_rescan "$h"
+	kill -CONT "$daemon_pid"
+	ok "one made anew and a new one, at once" wait_for 120 listed_is g1 \
+		"1:0:0:0 1:0:0:1 1:0:0:2 1:0:0:3 1:0:0:4 1:0:0:5"
+	ok "so in the guest" wait_for 120 seen_is g1 6
+	ok "both can be read" eval 'reads g1 "$(guest_disk g1 1:0:0:2)" && reads g1 "$(guest_disk g1 1:0:0:5)"'
 }
 
 # vanishes GUEST DISK: it goes under load by the command before "--", and comes by the one behind.
