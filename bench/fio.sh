@@ -6,7 +6,8 @@
 FIO="fio --name=b --direct=1 --time_based --runtime=$SECONDS_EACH --ramp_time=1 --ioengine=libaio \
 	--group_reporting --output-format=json"
 
-# Name, then fio's words.
+# Name, then fio's words; for who sources this.
+# shellcheck disable=SC2034
 JOBS=(
 	"4k-randread-qd1 --rw=randread --bs=4k --iodepth=1"
 	"4k-randread-qd16 --rw=randread --bs=4k --iodepth=16"

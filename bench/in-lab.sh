@@ -5,12 +5,12 @@
 # unless LAB_ICOUNT is set and empty.
 export LAB_ICOUNT=${LAB_ICOUNT-1}
 
-# in_lab SCENARIO NAME FILE VARIABLE...: runs it with the VARIABLEs that are set; FILE of its results is the one that it
-# adds lines to. Sets out, the folder of its results; where.txt there says on what it ran.
+# in_lab SCENARIO NAME VARIABLE...: runs it with the VARIABLEs that are set. Sets out, the folder of its results: *.tsv,
+# to which it adds lines, and where.txt, on what it ran.
 in_lab() {
-	local scenario=$1 file=$3 name job rc=0
+	local scenario=$1 name job rc=0
 	out=${LAB_OUT:-build/lab/out/$2}
-	shift 3
+	shift 2
 	job=$(mktemp)
 	{
 		for name; do
@@ -18,7 +18,7 @@ in_lab() {
 		done
 		cat "$scenario" bench/where.sh
 	} >"$job"
-	rm -f "$out"/$file
+	rm -f "$out"/*.tsv
 	LAB_OUT=$out lab/lab run "$job" --timeout 7200 || rc=$?
 	rm -f "$job"
 	[[ $rc == 0 ]] || return "$rc"
