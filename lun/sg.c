@@ -12,11 +12,8 @@
  * data of each command in memory of its own between the two calls.
  *
  * Memory is bounded: the driver has room for SG_QUEUE commands of a
- * descriptor, and there are SG_OPS places here. What a cancelled command brings
- * is read into its place all the same. A path copies data-in from there to the
- * guest after done(); since places are used in turn, and there are no more than
- * SG_QUEUE tags, none is used again before that. Nearly all commands are small:
- * what a large one has used beyond SG_SMALL is offered to the kernel again.
+ * descriptor, half of the places that there are here (lun/places). What a
+ * cancelled command brings is read into its place all the same.
  *
  * What a guest may see of memory that was not its own: nothing. What the driver
  * allocates it zeroes: always since Linux 4.17, and before that for who opens the
@@ -47,30 +44,17 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <linux/fs.h>
 
+#include "lun/passthrough.h"
+#include "lun/places.h"
 #include "lun/sg_cmd.h"
 #include "lun/sg_helper.h"
 
-#define SG_QUEUE 16u		 /* commands a descriptor can have */
-#define SG_OPS	 (2u * SG_QUEUE) /* see above */
-#define SG_DATA	 (4u << 20)	 /* most data-in of a command */
-#define SG_SMALL (256u << 10)	 /* that a place keeps */
-#define SG_KEPT	 (256 * 1024)	 /* buffer that the driver keeps ready */
-
-/* A command that the driver has, or the place for one. */
-struct sg_op {
-	struct lun_cmd *cmd; /* NULL: cancelled, or not in use */
-	struct sg_op *next;  /* of the free ones */
-	uint8_t *buf;	     /* SG_DATA bytes */
-	uint32_t used;	     /* bytes of it, since it was given back */
-	bool busy;
-	bool harmless; /* reads, so that others may overtake it */
-	uint8_t sense[SCSI_SENSE_MAX];
-};
+#define SG_QUEUE (PLACES / 2) /* commands a descriptor can have */
+#define SG_KEPT	 (256 * 1024) /* buffer that the driver keeps ready */
 
 struct sg {
 	struct lun lun;
@@ -84,10 +68,9 @@ struct sg {
 	uint32_t block_size, max_transfer;
 	uint32_t adapter_max; /* bytes of one command */
 	/* commands */
-	struct sg_op op[SG_OPS];
-	struct sg_op *free, **free_last;
-	uint8_t *arena;
-	struct lun_cmd *waiting, **waiting_last;
+	struct places places;
+	uint8_t sense[PLACES][SCSI_SENSE_MAX];
+	struct cmd_list waiting;
 	uint32_t busy, holding; /* with the driver; of these others wait for */
 	/* the poll, and the reset */
 	struct uring_op poll, reset;
@@ -103,40 +86,6 @@ static struct sg *sg_of(struct lun *l)
 	return (struct sg *)l;
 }
 
-static void op_free(struct sg *sg, struct sg_op *op)
-{
-	op->cmd = NULL;
-	op->busy = false;
-	op->next = NULL;
-	*sg->free_last = op;
-	sg->free_last = &op->next;
-}
-
-/* The place that comes next has been idle the longest. */
-static void trim_next(struct sg *sg)
-{
-	struct sg_op *op = sg->free;
-
-	if (!op || op->used <= SG_SMALL)
-		return;
-	(void)madvise(op->buf + SG_SMALL, op->used - SG_SMALL, MADV_FREE);
-	op->used = 0;
-}
-
-/* For LEN bytes of data-in. */
-static struct sg_op *op_take(struct sg *sg, uint32_t len)
-{
-	struct sg_op *op = sg->free;
-
-	sg->free = op->next;
-	if (!sg->free)
-		sg->free_last = &sg->free;
-	if (op->used < len)
-		op->used = len;
-	trim_next(sg);
-	return op;
-}
-
 static void finish(struct lun_cmd *cmd)
 {
 	cmd->io_busy = false;
@@ -146,17 +95,18 @@ static void finish(struct lun_cmd *cmd)
 /* Give CMD to the driver. */
 static void start(struct sg *sg, struct lun_cmd *cmd)
 {
-	struct sg_op *op = op_take(sg, cmd->task.in_max);
+	struct place *op = place_take(&sg->places, cmd->task.in_max);
+	uint32_t n = place_number(&sg->places, op);
 	uint32_t len = cmd->task.out_len ? cmd->task.out_len : cmd->task.in_max;
 	struct sg_io_hdr hdr;
 	ssize_t r;
 
-	sg_cmd_prepare(&hdr, cmd, sg->type, op->buf, op->sense);
-	hdr.pack_id = (int)(op - sg->op);
+	sg_cmd_prepare(&hdr, cmd, sg->type, op->buf, sg->sense[n]);
+	hdr.pack_id = (int)n;
 	r = write(sg->fd, &hdr, sizeof(hdr));
 	if (r < 0) {
-		sg_cmd_refused(cmd, errno, len > sg->adapter_max);
-		op_free(sg, op);
+		pass_refused(cmd, errno, len > sg->adapter_max);
+		place_give(&sg->places, op);
 		finish(cmd);
 		return;
 	}
@@ -172,35 +122,30 @@ static void run(struct sg *sg)
 {
 	struct lun_cmd *cmd;
 
-	while (sg->waiting && sg->busy < sg->depth && !sg->holding &&
-	       !sg->resetting) {
-		cmd = sg->waiting;
-		sg->waiting = cmd->next;
-		if (!sg->waiting)
-			sg->waiting_last = &sg->waiting;
+	while (sg->busy < sg->depth && !sg->holding && !sg->resetting &&
+	       (cmd = cmd_list_take(&sg->waiting)))
 		start(sg, cmd);
-	}
 }
 
 /* The device has finished a command. */
 static void ended(struct sg *sg, const struct sg_io_hdr *hdr)
 {
-	struct sg_op *op;
+	struct place *op;
 	struct lun_cmd *cmd;
 
-	if (hdr->pack_id < 0 || (uint32_t)hdr->pack_id >= SG_OPS ||
-	    !sg->op[hdr->pack_id].busy)
+	if (hdr->pack_id < 0 || (uint32_t)hdr->pack_id >= PLACES ||
+	    !sg->places.place[hdr->pack_id].busy)
 		return;
-	op = &sg->op[hdr->pack_id];
+	op = &sg->places.place[hdr->pack_id];
 	cmd = op->cmd;
 	sg->busy--;
 	if (!cmd && !op->harmless)
 		sg->holding--;
-	op_free(sg, op);
+	place_give(&sg->places, op);
 	if (!cmd)
 		return;
-	sg_cmd_answer(cmd, hdr, op->sense, op->buf);
-	sg_limit_transfers(cmd, sg->block_size, sg->max_transfer);
+	sg_cmd_answer(cmd, hdr, sg->sense[hdr->pack_id], op->buf);
+	pass_limit_transfers(cmd, sg->block_size, sg->max_transfer);
 	finish(cmd);
 }
 
@@ -231,8 +176,7 @@ static void sg_free(struct sg *sg)
 {
 	if (sg->event >= 0)
 		close(sg->event);
-	if (sg->arena != MAP_FAILED)
-		munmap(sg->arena, (size_t)SG_OPS * SG_DATA);
+	places_fini(&sg->places);
 	free(sg);
 }
 
@@ -279,47 +223,34 @@ static void sg_submit(struct lun *l, struct lun_cmd *cmd)
 
 	cmd->lun = l;
 	cmd->own = NULL;
-	cmd->next = NULL;
 	cmd->io_busy = true;
 	if (sg->gone) {
-		sg_cmd_refused(cmd, ENODEV, false);
+		pass_refused(cmd, ENODEV, false);
 		finish(cmd);
 		return;
 	}
-	if (sg->lost && sg_cmd_attention(cmd)) {
+	if (sg->lost && pass_attention(cmd)) {
 		sg->lost = false;
 		finish(cmd);
 		return;
 	}
-	if (cmd->task.in_max > SG_DATA) {
-		sg_cmd_refused(cmd, EINVAL, true);
+	if (cmd->task.in_max > PLACE_DATA) {
+		pass_refused(cmd, EINVAL, true);
 		finish(cmd);
 		return;
 	}
-	if (!sg_can_carry(cmd)) {
+	if (!pass_can_carry(cmd)) {
 		finish(cmd);
 		return;
 	}
-	*sg->waiting_last = cmd;
-	sg->waiting_last = &cmd->next;
+	cmd_list_put(&sg->waiting, cmd);
 	run(sg);
-}
-
-static void forget_waiting(struct sg *sg, struct lun_cmd *cmd)
-{
-	struct lun_cmd **p = &sg->waiting;
-
-	while (*p != cmd)
-		p = &(*p)->next;
-	*p = cmd->next;
-	if (!*p)
-		sg->waiting_last = p;
 }
 
 static void sg_cancel(struct lun *l, struct lun_cmd *cmd)
 {
 	struct sg *sg = sg_of(l);
-	struct sg_op *op = cmd->own;
+	struct place *op = cmd->own;
 
 	if (!cmd->io_busy)
 		return; /* has ended just now */
@@ -327,7 +258,7 @@ static void sg_cancel(struct lun *l, struct lun_cmd *cmd)
 		op->cmd = NULL;
 		sg->holding += !op->harmless;
 	} else {
-		forget_waiting(sg, cmd);
+		cmd_list_drop(&sg->waiting, cmd);
 	}
 	cmd->host = WIRE_SCSI_HOST_ABORT;
 	finish(cmd);
@@ -445,7 +376,7 @@ static int ask_driver(struct sg *sg)
 static int sg_open(struct lun **out, const struct lun_cfg *cfg, struct uring *u)
 {
 	struct sg *sg = calloc(1, sizeof(*sg));
-	int rc = -ENOMEM;
+	int rc;
 
 	if (!sg)
 		return -ENOMEM;
@@ -456,20 +387,14 @@ static int sg_open(struct lun **out, const struct lun_cfg *cfg, struct uring *u)
 	sg->block_size = cfg->block_size;
 	sg->max_transfer = cfg->max_transfer;
 	sg->depth = cfg->depth && cfg->depth < SG_QUEUE ? cfg->depth : SG_QUEUE;
-	sg->waiting_last = &sg->waiting;
-	sg->free_last = &sg->free;
+	cmd_list_init(&sg->waiting);
 	sg->poll.done = poll_done;
 	sg->reset.done = reset_done;
 	sg->event = -1;
 	sg->fd = -1;
-	sg->arena = mmap(NULL, (size_t)SG_OPS * SG_DATA, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (sg->arena == MAP_FAILED)
+	rc = places_init(&sg->places);
+	if (rc < 0)
 		goto fail;
-	for (uint32_t i = 0; i < SG_OPS; i++) {
-		sg->op[i].buf = sg->arena + (size_t)i * SG_DATA;
-		op_free(sg, &sg->op[i]);
-	}
 	sg->event = eventfd(0, EFD_CLOEXEC);
 	rc = sg->event < 0 ? -errno : 0;
 	if (rc == 0) {

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "lun/passthrough.h"
 #include "lun/sg_cmd.h"
 #include "scsi/bytes.h"
 #include "scsi/sense.h"
@@ -107,14 +108,14 @@ static void what_sg_cannot_carry(void **state)
 
 	(void)state;
 	command(&cmd, 0x28, 10, 0, 512);
-	assert_true(sg_can_carry(&cmd));
+	assert_true(pass_can_carry(&cmd));
 	command(&cmd, 0x28, 5, 0, 512);
-	assert_false(sg_can_carry(&cmd));
+	assert_false(pass_can_carry(&cmd));
 	assert_int_equal(cmd.host, WIRE_SCSI_HOST_OK);
 	assert_int_equal(cmd.task.status, SCSI_CHECK_CONDITION);
 	assert_int_equal(cmd.task.residual, 512);
 	command(&cmd, 0x53, 10, 512, 512);
-	assert_false(sg_can_carry(&cmd));
+	assert_false(pass_can_carry(&cmd));
 	assert_int_equal(cmd.task.sense[2], SCSI_KEY_ILLEGAL_REQUEST);
 }
 
@@ -176,19 +177,19 @@ static void refusals_mean_something(void **state)
 
 	(void)state;
 	command(&cmd, 0x28, 10, 0, 512);
-	sg_cmd_refused(&cmd, EDOM, false);
+	pass_refused(&cmd, EDOM, false);
 	assert_int_equal(cmd.task.status, SCSI_BUSY);
-	sg_cmd_refused(&cmd, ENOMEM, false);
+	pass_refused(&cmd, ENOMEM, false);
 	assert_int_equal(cmd.task.status, SCSI_BUSY);
 	assert_int_equal(cmd.task.residual, 512);
-	sg_cmd_refused(&cmd, ENOMEM, true);
+	pass_refused(&cmd, ENOMEM, true);
 	assert_int_equal(cmd.task.status, SCSI_CHECK_CONDITION);
-	sg_cmd_refused(&cmd, EINVAL, false);
+	pass_refused(&cmd, EINVAL, false);
 	assert_int_equal(cmd.task.sense[2], SCSI_KEY_ILLEGAL_REQUEST);
 	assert_int_equal(cmd.host, WIRE_SCSI_HOST_OK);
-	sg_cmd_refused(&cmd, ENODEV, false);
+	pass_refused(&cmd, ENODEV, false);
 	assert_int_equal(cmd.host, WIRE_SCSI_HOST_NO_CONNECT);
-	sg_cmd_refused(&cmd, EPERM, false);
+	pass_refused(&cmd, EPERM, false);
 	assert_int_equal(cmd.host, WIRE_SCSI_HOST_ERROR);
 }
 
@@ -210,27 +211,27 @@ static void limits_are_those_of_requests(void **state)
 
 	(void)state;
 	block_limits(&cmd, 0, 1024);
-	sg_limit_transfers(&cmd, 512, 262144);
+	pass_limit_transfers(&cmd, 512, 262144);
 	assert_int_equal(scsi_get32(guest + 8), 512);
 	assert_int_equal(scsi_get32(guest + 12), 512);
 	block_limits(&cmd, 100, 64);
-	sg_limit_transfers(&cmd, 512, 262144);
+	pass_limit_transfers(&cmd, 512, 262144);
 	assert_int_equal(scsi_get32(guest + 8), 100);
 	assert_int_equal(scsi_get32(guest + 12), 64);
 	block_limits(&cmd, 0, 0);
-	sg_limit_transfers(&cmd, 0, 262144); /* no disk */
+	pass_limit_transfers(&cmd, 0, 262144); /* no disk */
 	assert_int_equal(scsi_get32(guest + 8), 0);
 	cmd.task.in_len = 11; /* cut off */
-	sg_limit_transfers(&cmd, 512, 262144);
+	pass_limit_transfers(&cmd, 512, 262144);
 	assert_int_equal(scsi_get32(guest + 8), 0);
 	cmd.task.in_len = 12;
 	scsi_put32(guest + 12, 9999); /* not of the answer */
-	sg_limit_transfers(&cmd, 512, 262144);
+	pass_limit_transfers(&cmd, 512, 262144);
 	assert_int_equal(scsi_get32(guest + 8), 512);
 	assert_int_equal(scsi_get32(guest + 12), 9999);
 	block_limits(&cmd, 0, 0);
 	cmd.task.cdb[2] = 0x80;
-	sg_limit_transfers(&cmd, 512, 262144);
+	pass_limit_transfers(&cmd, 512, 262144);
 	assert_int_equal(scsi_get32(guest + 8), 0);
 }
 
