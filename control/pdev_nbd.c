@@ -6,11 +6,8 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <libnbd.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -18,6 +15,7 @@
 #include <unistd.h>
 
 #include "control/late.h"
+#include "control/portal.h"
 
 #define UNIX_PREFIX "nbd:unix:"
 #define TCP_PREFIX  "nbd://"
@@ -26,9 +24,6 @@
 #define BLOCK_MIN   512u
 #define BLOCK_MAX   4096u
 #define REQUEST_MAX (32u << 20) /* where the server names no limit */
-
-/* A peer that is gone without a word is noticed after so long. */
-#define SILENCE_MS 30000
 
 /* Transmission flags of the protocol, those that the worker looks at. */
 #define FLAG_SEND_FLUSH	 (1u << 2)
@@ -70,7 +65,7 @@ static const char *const nbd_names[] = {LIBNBD(LATE_NAME)};
 /* Where a server is, and what of it is wanted. */
 struct place {
 	char socket[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* or "" */
-	char host[256], port[6];
+	struct portal portal;
 	char export[256];
 };
 
@@ -108,26 +103,11 @@ static bool split_unix(struct place *p, const char *text)
 
 static bool split_tcp(struct place *p, const char *text)
 {
-	bool bracket = *text == '[';
-	size_t n = bracket ? strcspn(++text, "]") : strcspn(text, ":/");
-
-	if (!copy(p->host, sizeof(p->host), text, n))
+	if (!portal_split(&p->portal, &text, PORT))
 		return false;
-	text += n;
-	if (bracket && *text++ != ']')
-		return false;
-	strcpy(p->port, PORT);
-	if (*text == ':') {
-		n = strspn(++text, "0123456789");
-		if (!copy(p->port, sizeof(p->port), text, n) ||
-		    atoi(p->port) < 1 || atoi(p->port) > 65535)
-			return false;
-		text += n;
-	}
 	if (!*text || !strcmp(text, "/"))
 		return true;
-	return *text == '/' &&
-	       copy(p->export, sizeof(p->export), text + 1, strlen(text + 1));
+	return copy(p->export, sizeof(p->export), text + 1, strlen(text + 1));
 }
 
 static bool split(struct place *p, const char *name)
@@ -147,6 +127,7 @@ bool pdev_nbd_is(const char *name)
 
 int pdev_nbd_parse(struct pdev *pdev, const char *name, char *err, size_t len)
 {
+	char at[PORTAL_TEXT_MAX];
 	struct place p;
 
 	if (!split(&p, name))
@@ -157,14 +138,14 @@ int pdev_nbd_parse(struct pdev *pdev, const char *name, char *err, size_t len)
 	pdev->kind = PDEV_NBD;
 	strcpy(pdev->name, name);
 	/* One spelling for one export, for whoever compares. */
-	if (p.socket[0])
+	if (p.socket[0]) {
 		snprintf(pdev->path, sizeof(pdev->path), UNIX_PREFIX "%s%s%s",
 			 p.socket, p.export[0] ? ":" : "", p.export);
-	else
-		snprintf(pdev->path, sizeof(pdev->path),
-			 TCP_PREFIX "%s%s%s:%s/%s",
-			 strchr(p.host, ':') ? "[" : "", p.host,
-			 strchr(p.host, ':') ? "]" : "", p.port, p.export);
+	} else {
+		portal_format(&p.portal, at);
+		snprintf(pdev->path, sizeof(pdev->path), TCP_PREFIX "%s/%s", at,
+			 p.export);
+	}
 	return 0;
 }
 
@@ -208,7 +189,8 @@ static int begin(const struct pdev *pdev, struct nbd_handle *h, int client)
 	if (rc)
 		return rc;
 	return p.socket[0] ? nbd.nbd_aio_connect_unix(h, p.socket)
-			   : nbd.nbd_aio_connect_tcp(h, p.host, p.port);
+			   : nbd.nbd_aio_connect_tcp(h, p.portal.host,
+						     p.portal.port);
 }
 
 static int connect_to(const struct pdev *pdev, struct nbd_handle *h, int client,
@@ -302,12 +284,6 @@ static int measure(const struct pdev *pdev, struct nbd_handle *h,
 
 /* ------------------------------------------------------------------- open */
 
-static void set(int fd, int level, int name, int value)
-{
-	/* Not fatal: a socket that has no such thing needs it less. */
-	(void)setsockopt(fd, level, name, &value, sizeof(value));
-}
-
 /* The socket of H, for io_uring, which waits by itself. */
 static int take_socket(struct nbd_handle *h)
 {
@@ -320,11 +296,7 @@ static int take_socket(struct nbd_handle *h)
 		close(fd);
 		return -EIO;
 	}
-	set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-	set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-	set(fd, IPPROTO_TCP, TCP_KEEPIDLE, 10);
-	set(fd, IPPROTO_TCP, TCP_KEEPINTVL, 5);
-	set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, SILENCE_MS);
+	portal_tune(fd);
 	return fd;
 }
 
