@@ -97,6 +97,8 @@ void device_say_attached(const struct ts_request *req, const char *vdev,
 		snprintf(text, sizeof(text), "%s %s (%s, %s)", sg->vendor,
 			 sg->model, sg->sg, sg->address);
 		what = text_clean(text);
+	} else if (req->pdev->kind == PDEV_ISCSI) {
+		what = text_clean(props->model);
 	} else if (req->pdev->kind == PDEV_VTL) {
 		snprintf(text, sizeof(text), "%s, serial number %s",
 			 req->pdev->vtl_drive < 0 ? "changer" : "tape drive",

@@ -12,6 +12,7 @@
 #include "cli/table.h"
 #include "cli/text.h"
 #include "control/pdev.h"
+#include "control/pdev_iscsi.h"
 #include "control/toolstack.h"
 #include "control/vdev.h"
 
@@ -338,6 +339,9 @@ static void find_facts(const struct ts_lun *lun, struct facts *facts)
 	/* Of one that others have made it is a name within the target; and of a
 	 * driver domain's nothing is known here. */
 	if ((lun->kernel && lun->pname[0] != '/') || !lun->own)
+		return;
+	/* Of what is at a target only it knows. */
+	if (pdev_iscsi_is(lun->pname))
 		return;
 	facts->type = "disk";
 	facts->sized = device_size(lun->pname, &facts->size);

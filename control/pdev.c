@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "control/pdev_image.h"
+#include "control/pdev_iscsi.h"
 #include "control/pdev_nbd.h"
 #include "control/pdev_sg.h"
 #include "control/pdev_vtl.h"
@@ -38,15 +39,6 @@ static int fail(char *err, size_t len, int rc, const char *fmt, ...)
 	vsnprintf(err, len, fmt, ap);
 	va_end(ap);
 	return rc;
-}
-
-bool pdev_is_line(const char *text)
-{
-	for (; *text; text++) {
-		if ((unsigned char)*text < 0x20 || *text == 0x7f)
-			return false;
-	}
-	return true;
 }
 
 /* --------------------------------------------------------------- resolve */
@@ -89,8 +81,6 @@ static const char *missing_hint(const char *name)
 		if (!strncmp(name, prefixes[i], strlen(prefixes[i])))
 			return "give the bare path, without the prefix";
 	}
-	if (!strncmp(name, "iscsi:", 6))
-		return "this form is not supported yet; log in with iscsiadm, and give the device";
 	return "check the path with ls -l";
 }
 
@@ -203,7 +193,8 @@ bool pdev_is_whole(const char *name)
 	name = bare(name);
 	return name[0] == '/' || (!*name && may_be_empty) ||
 	       !strncmp(name, "null:", 5) || pdev_nbd_is(name) ||
-	       pdev_sg_is(name) || !strncmp(name, "vtl:/", 5);
+	       pdev_iscsi_is(name) || pdev_sg_is(name) ||
+	       !strncmp(name, "vtl:/", 5);
 }
 
 /* Take "fault:SPEC:" off *NAME. */
@@ -280,7 +271,7 @@ static int check_cdrom(const struct pdev *pdev, const char *name, char *err,
 			o->shared   ? "shared"
 			: o->kernel ? "backend=kernel"
 				    : "blocksize");
-	if (pdev->kind == PDEV_SG)
+	if (pdev->kind == PDEV_SG || pdev->kind == PDEV_ISCSI)
 		return fail(err, len, -EINVAL,
 			    "pdev '%.300s' is a real device; leave out cdrom:",
 			    name);
@@ -370,6 +361,8 @@ int pdev_parse(struct pdev *pdev, const char *name,
 		rc = parse_null(pdev, name, err, len);
 	else if (pdev_nbd_is(name))
 		rc = pdev_nbd_parse(pdev, name, err, len);
+	else if (pdev_iscsi_is(name))
+		rc = pdev_iscsi_parse(pdev, name, err, len);
 	else if (pdev_vtl_is(name))
 		rc = pdev_vtl_parse(pdev, name, err, len);
 	else if (pdev_sg_is(name))
@@ -420,6 +413,10 @@ int pdev_id(const struct pdev *pdev, char *id)
 		return 0;
 	if (pdev->kind == PDEV_NBD) {
 		name_nbd(pdev, id);
+		return 0;
+	}
+	if (pdev->kind == PDEV_ISCSI) {
+		pdev_iscsi_id(pdev, id);
 		return 0;
 	}
 	if (pdev->kind == PDEV_VTL)
@@ -717,6 +714,8 @@ int pdev_open(const struct pdev *pdev, int *fd, struct pdev_props *props,
 	props->multi = pdev->kind != PDEV_NBD && !is_image(pdev);
 	if (pdev->kind == PDEV_SG)
 		return pdev_sg_open(pdev, fd, props, err, len);
+	if (pdev->kind == PDEV_ISCSI)
+		return pdev_iscsi_open(pdev, fd, props, err, len);
 	if (pdev->kind == PDEV_VTL)
 		return pdev_vtl_open(pdev, fd, props, err, len);
 	if (pdev->kind == PDEV_NULL || pdev->kind == PDEV_EMPTY) {

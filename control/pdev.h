@@ -7,7 +7,8 @@
  *
  *   pdev     a path: regular file or block device, relative or by any link;
  *            or nbd:unix:/SOCKET[:EXPORT] or nbd://HOST[:PORT][/EXPORT], what
- *            an NBD server serves; or null:SIZE[kMGT], storage that forgets
+ *            an NBD server serves; or iscsi://HOST[:PORT]/TARGET/LUN, a LUN of
+ *            an iSCSI target, as it is; or null:SIZE[kMGT], storage that forgets
  *            (for measurements);
  *            or cdrom:PDEV, a CD drive with one of these as its medium, or
  *            cdrom: alone, without one; a regular file whose name ends in
@@ -67,6 +68,7 @@ enum pdev_kind {
 	PDEV_NULL,	/* null:SIZE */
 	PDEV_NBD,	/* nbd:... */
 	PDEV_SG,	/* a real SCSI device, by its sg node */
+	PDEV_ISCSI,	/* iscsi:... */
 	PDEV_EMPTY,	/* cdrom: without a medium */
 	PDEV_VTL,	/* of a virtual tape library */
 	PDEV_ELSEWHERE, /* a driver domain's; nothing is known of it here */
@@ -131,6 +133,7 @@ struct pdev_props {
 	uint64_t naa;
 	char serial[PDEV_SERIAL_MAX];
 	uint32_t depth;	     /* PDEV_SG: commands at once; 0: not known */
+	char model[28];	     /* PDEV_ISCSI: vendor and product; or "" */
 	const char *storage; /* driver, and what it alone understands: */
 	char args[PDEV_ARGS_MAX];
 	char id[PDEV_ID_MAX]; /* equal for two pdevs iff they are one
@@ -212,10 +215,10 @@ int pdev_id(const struct pdev *pdev, char *id) XPV_MUST_CHECK;
  * size is not a multiple of the block size; -EOPNOTSUPP when direct=on cannot
  * be had; or the errno of open(2). Nothing in the file or device is changed.
  *
- * The descriptor of PDEV_NBD is a connection: two users of it, by dup(2) or
+ * The descriptor of PDEV_NBD and PDEV_ISCSI is a connection: two users of it, by dup(2) or
  * one after the other, would take each other's answers. Each gets one of its
  * own, and there is but one unless props->multi. For its errors and how long
- * it may block see pdev_nbd.h.
+ * it may block see pdev_nbd.h and pdev_iscsi.h.
  *
  * The *FD of PDEV_SG is only good for being opened again; -EBUSY means that a
  * program has one of its nodes open; and pdev_guard() is to be called as well.

@@ -352,7 +352,7 @@ bool pdev_is_gone(const char *storage, const char *args)
 
 bool pdev_is_connection(const char *storage, const char *args)
 {
-	return !strcmp(storage, "nbd") || !strcmp(storage, "vtl") ||
-	       pdev_is_gone(storage, args) ||
+	return !strcmp(storage, "nbd") || !strcmp(storage, "iscsi") ||
+	       !strcmp(storage, "vtl") || pdev_is_gone(storage, args) ||
 	       (!strcmp(storage, "fault") && !strncmp(args, "nbd ", 4));
 }

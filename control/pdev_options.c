@@ -30,6 +30,15 @@ static int fail(char *err, size_t len, int rc, const char *fmt, ...)
 
 /* ------------------------------------------------------------------ vdev */
 
+bool pdev_is_line(const char *text)
+{
+	for (; *text; text++) {
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			return false;
+	}
+	return true;
+}
+
 bool pdev_number(const char **text, unsigned long max, unsigned long *value)
 {
 	const char *p = *text;

@@ -92,8 +92,8 @@ static int find_again(struct pdev *pdev, char *err, size_t len)
 	return 0;
 }
 
-/* What may not be said of a device that is given as it is. */
-static int check_said(const struct pdev *pdev, char *err, size_t len)
+int pdev_sg_check_said(const struct pdev *pdev, const char *name, char *err,
+		       size_t len)
 {
 	const char *bad = senseless(&pdev->options);
 
@@ -101,12 +101,12 @@ static int check_said(const struct pdev *pdev, char *err, size_t len)
 		return fail(
 			err, len, -EINVAL,
 			"pdev '%.300s' is a real device, which has no faults of ours; leave out fault:",
-			pdev->name);
+			name);
 	if (bad)
 		return fail(
 			err, len, -EINVAL,
 			"pdev '%.300s' is given as it is, for which there is no option '%s'; leave it out",
-			pdev->name, bad);
+			name, bad);
 	return 0;
 }
 
@@ -137,7 +137,7 @@ static int settle(struct pdev *pdev, int rc, char *err, size_t len)
 int pdev_sg_parse(struct pdev *pdev, const struct stat *st, char *err,
 		  size_t len)
 {
-	int rc = check_said(pdev, err, len);
+	int rc = pdev_sg_check_said(pdev, pdev->name, err, len);
 
 	if (rc)
 		return rc;
@@ -233,7 +233,7 @@ int pdev_sg_parse_name(struct pdev *pdev, const char *name, char *err,
 			"pdev '%.200s' is a SCSI device, which a disk cannot be; give the path of its block device, or use xenpv scsi-attach",
 			name);
 	strcpy(pdev->name, name);
-	rc = check_said(pdev, err, len);
+	rc = pdev_sg_check_said(pdev, name, err, len);
 	if (!rc)
 		rc = find_named(pdev, name, err, len);
 	return rc ? rc

@@ -31,6 +31,11 @@ bool pdev_sg_is(const char *name);
 int pdev_sg_parse_name(struct pdev *pdev, const char *name, char *err,
 		       size_t len) XPV_MUST_CHECK;
 
+/* What may not be said of a device that is given as it is: -EINVAL for an option,
+ * or faults, of PDEV. */
+int pdev_sg_check_said(const struct pdev *pdev, const char *name, char *err,
+		       size_t len) XPV_MUST_CHECK;
+
 /* As pdev_open(). *FD is O_PATH, of the sg node. */
 int pdev_sg_open(const struct pdev *pdev, int *fd, struct pdev_props *props,
 		 char *err, size_t len) XPV_MUST_CHECK;

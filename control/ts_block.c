@@ -26,6 +26,7 @@ static const char *type_of(const struct pdev *pdev)
 	case PDEV_NULL:
 	case PDEV_EMPTY: /* refused by options.no_scsi, as is: */
 	case PDEV_SG:
+	case PDEV_ISCSI:
 	case PDEV_VTL:
 		break;
 	}

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "control/daemon.h"
+#include "control/pdev_iscsi.h"
 #include "control/probe.h"
 #include "control/rundir.h"
 #include "control/vscsi.h"
@@ -177,6 +178,29 @@ static uint64_t initiator_of(const struct vscsi *ctl)
 	return probe_naa(text);
 }
 
+/* A device that speaks for itself? */
+static bool is_real(const struct pdev *pdev)
+{
+	return pdev->kind == PDEV_SG || pdev->kind == PDEV_ISCSI;
+}
+
+/* Has it a file of what outlives a restart? */
+static bool has_state(const struct pdev *pdev)
+{
+	return (pdev->kind != PDEV_NULL || pdev->cdrom) && !is_real(pdev);
+}
+
+/* What tells its initiator port from those of other LUNs. */
+static uint64_t port_of(const struct vscsi_lun *lun)
+{
+	char text[96];
+
+	snprintf(text, sizeof(text), "port:%016" PRIx64 ":%u:%u:%u",
+		 initiator_of(lun->ctl), lun->at.channel, lun->at.target,
+		 lun->at.lun);
+	return probe_naa(text);
+}
+
 /* The file of what outlives a restart. Reservations are kept by each worker
  * for itself, so guests that share storage have a file each. */
 static int open_state(struct vscsi_lun *lun, const struct pdev *pdev,
@@ -197,6 +221,20 @@ static int open_state(struct vscsi_lun *lun, const struct pdev *pdev,
 		    path, strerror(-fd));
 	}
 	return fd;
+}
+
+/* What goes with the device: its state file, or as whom to log in. */
+static int open_second(struct vscsi_lun *lun, const struct pdev *pdev,
+		       const struct pdev_props *props, int *fd)
+{
+	if (has_state(pdev))
+		*fd = open_state(lun, pdev, props, initiator_of(lun->ctl));
+	else if (pdev->kind == PDEV_ISCSI)
+		*fd = pdev_iscsi_login(pdev, port_of(lun), lun->error,
+				       sizeof(lun->error));
+	else
+		return 0; /* a guard may be there */
+	return *fd < 0 ? *fd : 0;
 }
 
 /* null has nothing of its own to be told by, and a drive is not its medium:
@@ -221,7 +259,8 @@ static void fill(struct proto_lun *out, const struct vscsi_lun *lun,
 		 const struct pdev *pdev, const struct pdev_props *props)
 {
 	snprintf(out->kind, sizeof(out->kind), "%s",
-		 pdev->kind == PDEV_SG ? "sg"
+		 pdev->kind == PDEV_SG	    ? "sg"
+		 : pdev->kind == PDEV_ISCSI ? "iscsi"
 		 : pdev->kind == PDEV_VTL
 			 ? (pdev->vtl_drive < 0 ? "changer" : "tape")
 		 : pdev->cdrom ? "cdrom"
@@ -383,14 +422,11 @@ int lun_prepare(struct vscsi_lun *lun, struct proto_msg *msg, int *fds)
 					 lun->error, sizeof(lun->error));
 	if (rc)
 		goto out;
-	if ((pdev->kind != PDEV_NULL || pdev->cdrom) && pdev->kind != PDEV_SG) {
-		fds[1] = open_state(lun, pdev, &props, initiator_of(lun->ctl));
-		rc = fds[1] < 0 ? fds[1] : 0;
-		if (rc)
-			goto out;
-	}
+	rc = open_second(lun, pdev, &props, &fds[1]);
+	if (rc)
+		goto out;
 	/* Without one it works as well, until its worker dies. */
-	if (pdev->kind != PDEV_SG && lun->ctl->dev.guest->dir >= 0)
+	if (!is_real(pdev) && lun->ctl->dev.guest->dir >= 0)
 		fds[2] = rundir_lun(lun->ctl->dev.guest->dir, lun->vdev);
 	memset(msg, 0, sizeof(*msg));
 	msg->type = PROTO_LUN_ADD;

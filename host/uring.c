@@ -12,7 +12,7 @@
  */
 #define OP(op, where) IORING_OP_##op
 static const uint8_t ops[] = {
-	OP(POLL_ADD, "host/local.c host/xen.c lun/sg.c"),
+	OP(POLL_ADD, "host/local.c host/xen.c lun/iscsi.c lun/sg.c"),
 	OP(NOP, "host/local.c storage/fault.c storage/file.c storage/nbd.c "
 		"storage/null.c"),
 	OP(ASYNC_CANCEL, "host/uring.c storage/fault.c storage/file.c"),
@@ -22,7 +22,7 @@ static const uint8_t ops[] = {
 	OP(FALLOCATE, "storage/file.c"),
 	OP(SENDMSG, "storage/nbd.c"),
 	OP(RECV, "storage/nbd.c"),
-	OP(TIMEOUT, "storage/fault.c"),
+	OP(TIMEOUT, "lun/iscsi.c storage/fault.c"),
 };
 
 /* Enable a ring for that, and for nothing else. */

@@ -4,7 +4,11 @@
 #include <string.h>
 
 const struct lun_type *const lun_types[] = {
-	&lun_cdrom, &lun_changer, &lun_emulated, &lun_sg, &lun_tape, NULL,
+	&lun_cdrom, &lun_changer, &lun_emulated,
+#ifdef XENPV_ISCSI
+	&lun_iscsi,
+#endif
+	&lun_sg,    &lun_tape,	  NULL,
 };
 
 const struct lun_type *lun_find(const char *name)

@@ -39,15 +39,17 @@ struct lun_cmd {
 
 /*
  * What control found out about a LUN; the descriptors become the LUN's. Of a
- * real device (sg) most is its own matter: fd, state_fd, block_size (of disks,
- * otherwise 0), max_transfer, depth, shared and fenced are used.
+ * real device (sg, iscsi) most is its own matter: fd, state_fd, block_size (of
+ * disks, otherwise 0), max_transfer, depth, shared and fenced are used.
  */
 struct lun_cfg {
 	const struct storage_driver *storage; /* NULL unless type->stored */
 	const char *storage_args;	      /* struct storage_cfg */
-	int fd;		/* of the storage, or -1; sg: O_PATH, of the sg node */
+	int fd;		/* of the storage, or -1; sg: O_PATH, of the sg node;
+			 * iscsi: a connection, -1: there is no target */
 	int state_fd;	/* for what must outlive a restart, or -1; sg: what is
-			 kept open so that the host does not use it */
+			 kept open so that the host does not use it; iscsi: a
+			 struct iscsi_login */
 	uint64_t size;	/* bytes; 0: there is no medium */
 	uint32_t depth; /* commands that the device takes at once, 0: any */
 	uint32_t block_size, phys_size, discard_granularity; /* bytes */
@@ -118,6 +120,7 @@ extern const struct lun_type *const lun_types[];
 extern const struct lun_type lun_cdrom;
 extern const struct lun_type lun_changer;
 extern const struct lun_type lun_emulated;
+extern const struct lun_type lun_iscsi;
 extern const struct lun_type lun_sg;
 extern const struct lun_type lun_tape;
 

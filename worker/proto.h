@@ -59,7 +59,9 @@ enum proto_type {
 			      (absent for "null"), fds[1] state file, with
 			      PROTO_LUN_KEEP the last one what a successor must
 			      know of it (a file in memory); of kind "sg": the sg node (O_PATH), and
-			      a descriptor to be kept open (may be absent) */
+			      a descriptor to be kept open (may be absent); of
+			      kind "iscsi": a connection, and a struct
+			      iscsi_login */
 	PROTO_LUN_DEL,	   /* control: controller, addr */
 	PROTO_LUN_MEDIUM,  /* control: controller, addr, u.lun: another medium
 			      for a drive, fds[0] its storage; size 0: none.
@@ -135,8 +137,9 @@ struct proto_ring {
 					  not notice */
 
 struct proto_lun {
-	char kind[16];	  /* lun type: "emulated", "cdrom", "sg" */
-	char storage[16]; /* storage driver: "file", "null"; sg: "none" */
+	char kind[16]; /* lun type: "emulated", "cdrom", "sg"... */
+	char storage
+		[16]; /* storage driver: "file", "null"; sg: "none"; iscsi */
 	char args[PROTO_ARGS_MAX]; /* struct storage_cfg */
 	uint64_t size;		   /* bytes, a multiple of block_size; sg: 0 */
 	uint32_t block_size; /* logical: 512 or 4096; sg: of disks, or 0 */

@@ -149,7 +149,7 @@ static int lun_open(struct scsi_queue *s, const struct proto_lun *p, int fd,
 	cfg.fence = fence;
 	cfg.lost = queue_make_way;
 	*why = type->stored ? "its storage or state file cannot be used"
-			    : "its sg node cannot be used";
+			    : "its device cannot be used; see the log";
 	return type->open(out, &cfg, &s->queue.uring);
 }
 

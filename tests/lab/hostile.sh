@@ -10,7 +10,8 @@
 # For the random requests.
 RANDOM_SECONDS=${RANDOM_SECONDS:-20}
 SEED=${SEED:-0}
-# Of each guest's load, a second; empty: as many as it can, which takes the emulated processor from the suite.
+# Of each guest's load, a second, if all its requests were of 4 KiB (fio's rate_iops; they are 66 KiB on average);
+# empty: as many as it can, which takes the emulated processor from the suite.
 LOAD_RATE=${LOAD_RATE-10}
 NEIGHBOUR_RATE=${NEIGHBOUR_RATE-$LOAD_RATE}
 # Of each look at how fast the neighbour is without an attack.

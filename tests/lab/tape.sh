@@ -6,6 +6,7 @@
 #
 #	TAPE_GUESTS	pv; pv+pvh is longer
 #	TAPE_CASES	those of tape-cases.sh that tgt knows; all is every one
+#	TAPE_ISCSI	yes: the PV guest once more, its devices straight from the target (iscsi://)
 #	TAPE_KERNEL	yes: the kernel's backend has its turn, too, in the PV guest; nothing is expected of it
 # shellcheck source=tests/lab/tap.sh
 . "$SCENARIO_DIR/tap.sh"
@@ -109,6 +110,20 @@ natively restore "0 a; 0.4; b/ b/2"
 natively whole_file "as it was"
 is "in dom0 each case has a result" "$(grep -vc '|.' "$OUT/cases-dom0")" 0
 
+# by_iscsi GUEST: the same devices from the target itself, which dom0 has left.
+by_iscsi() {
+	local lun
+	ok "$1: dom0 logs out" tgt_logout
+	for lun in 1 2 3 4; do
+		ok "$1: scsi-attach by iSCSI: LUN $lun" attach "$1" "iscsi://127.0.0.1/$TGT_IQN/$lun" "0:0:$lun:0"
+	done
+	guest_cases "$1" 0 "$1-iscsi"
+	columns+=("$1-iscsi")
+	compare "$1-iscsi"
+	ok "$1: all are taken back" detach_all "$1"
+	ok "$1: dom0 logs in" tgt_login
+}
+
 columns=()
 guests=${TAPE_GUESTS:-pv}
 for type in ${guests//+/ }; do
@@ -127,6 +142,7 @@ for type in ${guests//+/ }; do
 		give_all kernel_vscsi_attach pv 1 || bail "the kernel's backend"
 		guest_cases pv 1 kernel
 	fi
+	[[ $type != pv || ${TAPE_ISCSI:-} != yes ]] || by_iscsi pv
 	xl destroy "$type"
 done
 [[ ! -e $OUT/cases-kernel ]] || columns+=(kernel)
