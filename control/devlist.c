@@ -11,6 +11,7 @@
 
 #include "control/ts_place.h"
 #include "control/vscsi_host.h"
+#include "host/clock.h"
 
 #define SERVED_MS 30000 /* for xenpvd to look at a device */
 
@@ -136,7 +137,7 @@ int devlist_check(struct devlist *list, struct toolstack *ts, uint32_t but,
 		  unsigned int wait_s, char *err, size_t len)
 {
 	const struct timespec pause = {.tv_nsec = 100000000};
-	int64_t end = ts_now_ms() + (int64_t)wait_s * 1000;
+	int64_t end = clock_ms() + (int64_t)wait_s * 1000;
 	char why[TS_ERR_MAX];
 	int rc;
 
@@ -145,7 +146,7 @@ int devlist_check(struct devlist *list, struct toolstack *ts, uint32_t but,
 			continue;
 		for (;;) {
 			rc = check_one(list, i, ts, but, why, sizeof(why));
-			if (rc != -EBUSY || ts_now_ms() >= end)
+			if (rc != -EBUSY || clock_ms() >= end)
 				break;
 			nanosleep(&pause, NULL);
 		}
@@ -211,10 +212,10 @@ static int await_served(struct toolstack *ts, const struct ts_request *req,
 			char *why, size_t len)
 {
 	const struct timespec pause = {.tv_nsec = 5000000};
-	int64_t end = ts_now_ms() + SERVED_MS;
+	int64_t end = clock_ms() + SERVED_MS;
 
 	while (!ts_served(ts, req)) {
-		if (ts_now_ms() > end)
+		if (clock_ms() > end)
 			return ts_fail(why, len, -ETIMEDOUT,
 				       "xenpvd has not looked at '%.300s' "
 				       "within %d s: %s",

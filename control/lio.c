@@ -16,6 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "control/fail.h"
+
 #define CONFIGFS "/sys/kernel/config"
 #define TARGET	 CONFIGFS "/target"
 #define FABRIC	 TARGET "/xen-pvscsi"
@@ -37,19 +39,6 @@
 /* A guest that has just ended still has its backend for a moment. */
 #define BUSY_TRIES 100
 #define BUSY_US	   20000
-
-static int fail(char *err, size_t len, int rc, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
-
-static int fail(char *err, size_t len, int rc, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(err, len, fmt, ap);
-	va_end(ap);
-	return rc;
-}
 
 /* ------------------------------------------------------------------ names */
 

@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/fs.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +16,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "control/fail.h"
 #include "control/pdev_image.h"
 #include "control/pdev_iscsi.h"
 #include "control/pdev_nbd.h"
@@ -27,19 +27,6 @@
 #define BLOCK_MIN 512u
 #define BLOCK_MAX 4096u
 #define BLOCK_CD  2048u /* of a CD */
-
-static int fail(char *err, size_t len, int rc, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
-
-static int fail(char *err, size_t len, int rc, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(err, len, fmt, ap);
-	va_end(ap);
-	return rc;
-}
 
 /* --------------------------------------------------------------- resolve */
 

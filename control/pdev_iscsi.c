@@ -5,13 +5,13 @@
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "control/fail.h"
 #include "control/iscsi_login.h"
 #include "control/pdev_sg.h"
 #include "control/portal.h"
@@ -33,19 +33,6 @@ struct place {
 	char target[ISCSI_NAME_MAX];
 	uint32_t lun;
 };
-
-static int fail(char *err, size_t len, int rc, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
-
-static int fail(char *err, size_t len, int rc, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(err, len, fmt, ap);
-	va_end(ap);
-	return rc;
-}
 
 /* ------------------------------------------------------------------- names */
 

@@ -6,16 +6,16 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <libnbd.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "control/fail.h"
 #include "control/late.h"
 #include "control/portal.h"
+#include "host/clock.h"
 
 #define UNIX_PREFIX "nbd:unix:"
 #define TCP_PREFIX  "nbd://"
@@ -68,19 +68,6 @@ struct place {
 	struct portal portal;
 	char export[256];
 };
-
-static int fail(char *err, size_t len, int rc, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
-
-static int fail(char *err, size_t len, int rc, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(err, len, fmt, ap);
-	va_end(ap);
-	return rc;
-}
 
 /* N characters of TEXT into OUT; false if there are none, or too many. */
 static bool copy(char *out, size_t room, const char *text, size_t n)
@@ -164,14 +151,6 @@ static int explain(const struct pdev *pdev, char *err, size_t len)
 		pdev->name, colon ? colon + 2 : "the server refuses");
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* By CLIENT, or (-1) by where PDEV says that its server is. */
 static int begin(const struct pdev *pdev, struct nbd_handle *h, int client)
 {
@@ -196,7 +175,7 @@ static int begin(const struct pdev *pdev, struct nbd_handle *h, int client)
 static int connect_to(const struct pdev *pdev, struct nbd_handle *h, int client,
 		      char *err, size_t len)
 {
-	int64_t end = now_ms() +
+	int64_t end = clock_ms() +
 		      (pdev->again ? PDEV_NBD_AGAIN_MS : PDEV_NBD_PATIENCE_MS),
 		left;
 	int rc = begin(pdev, h, client);
@@ -207,7 +186,7 @@ static int connect_to(const struct pdev *pdev, struct nbd_handle *h, int client,
 				err, len, -EPIPE,
 				"pdev '%.200s': the server has closed the connection; look into its log",
 				pdev->name);
-		left = end - now_ms();
+		left = end - clock_ms();
 		if (left <= 0)
 			return fail(
 				err, len, -ETIMEDOUT,

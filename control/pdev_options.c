@@ -6,27 +6,15 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/fail.h"
+
 #define VDEV_HOST_MAX 65535u
 #define VDEV_ID_MAX   255u   /* channel and target */
 #define VDEV_LUN_MAX  16383u /* flat addressing, SAM-5 4.7.7.4 */
-
-static int fail(char *err, size_t len, int rc, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
-
-static int fail(char *err, size_t len, int rc, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(err, len, fmt, ap);
-	va_end(ap);
-	return rc;
-}
 
 /* ------------------------------------------------------------------ vdev */
 

@@ -8,27 +8,14 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/major.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "control/fail.h"
 #include "control/probe.h"
-
-static int fail(char *err, size_t len, int rc, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
-
-static int fail(char *err, size_t len, int rc, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(err, len, fmt, ap);
-	va_end(ap);
-	return rc;
-}
 
 bool pdev_sg_wanted(const struct pdev *pdev, const struct stat *st)
 {

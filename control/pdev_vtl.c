@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,25 +12,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "control/fail.h"
 #include "control/probe.h"
 #include "control/vtl_dir.h"
 #include "control/vtl_send.h"
 #include "lun/cart_file.h"
 
 #define PREFIX "vtl:"
-
-static int fail(char *err, size_t len, int rc, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
-
-static int fail(char *err, size_t len, int rc, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(err, len, fmt, ap);
-	va_end(ap);
-	return rc;
-}
 
 bool pdev_vtl_is(const char *name)
 {

@@ -11,8 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "host/clock.h"
 
 /* A peer that is gone without a word is noticed after so long. */
 #define SILENCE_MS 30000
@@ -58,14 +59,6 @@ void portal_format(const struct portal *p, char *text)
 		 p->host, bracket ? "]" : "", atoi(p->port));
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* Until END: 0 when FD is connected. */
 static int wait_connected(int fd, int64_t end)
 {
@@ -75,7 +68,7 @@ static int wait_connected(int fd, int64_t end)
 	int64_t left;
 
 	do {
-		left = end - now_ms();
+		left = end - clock_ms();
 		if (left <= 0)
 			return -ETIMEDOUT;
 	} while (poll(&p, 1, (int)left) <= 0);
@@ -108,7 +101,7 @@ int portal_connect(const struct portal *p, unsigned int ms, int *fd, char *why,
 {
 	const struct addrinfo hints = {.ai_family = AF_UNSPEC,
 				       .ai_socktype = SOCK_STREAM};
-	int64_t end = now_ms() + ms;
+	int64_t end = clock_ms() + ms;
 	struct addrinfo *list, *ai;
 	int rc = getaddrinfo(p->host, p->port, &hints, &list);
 

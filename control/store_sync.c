@@ -13,17 +13,9 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "core/xs.h"
-
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
+#include "host/clock.h"
 
 /*
  * Wait for the connection until `end` (ms; negative: for ever), then dispatch.
@@ -45,7 +37,7 @@ static int turn(struct store *st, int64_t end)
 			return r;
 	}
 	if (end >= 0) {
-		left = end - now_ms();
+		left = end - clock_ms();
 		if (left <= 0)
 			return -ETIMEDOUT;
 		if (left > INT_MAX)
@@ -114,7 +106,7 @@ static void call_txn(struct store *st, const struct store_txn_result *res,
 /* Wait for the answer of a request that returned `rc`. */
 static int finish(struct store *st, int rc, struct call *call)
 {
-	int64_t end = now_ms() + STORE_SYNC_TIMEOUT_MS;
+	int64_t end = clock_ms() + STORE_SYNC_TIMEOUT_MS;
 
 	if (rc)
 		return rc;
@@ -376,7 +368,7 @@ static int sync_end(struct store *st, store_tx tx, bool commit)
  * store may be gone. */
 static int finish_changes(struct store *st)
 {
-	int64_t end = now_ms() + STORE_SYNC_TIMEOUT_MS;
+	int64_t end = clock_ms() + STORE_SYNC_TIMEOUT_MS;
 	int rc = may_wait(st);
 
 	while (!rc && store_unanswered(st)->n) {
@@ -503,7 +495,7 @@ int store_sync_txn(struct store *st, const struct store_op *op, size_t n,
 int store_sync_wait(struct store *st, int timeout_ms, store_pred_fn *pred,
 		    void *ctx)
 {
-	int64_t end = timeout_ms < 0 ? -1 : now_ms() + timeout_ms;
+	int64_t end = timeout_ms < 0 ? -1 : clock_ms() + timeout_ms;
 	int rc = may_wait(st);
 
 	while (!rc) {

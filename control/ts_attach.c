@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "control/vscsi_host.h"
+#include "host/clock.h"
 
 /* Connected, but the new LUN is still untouched: it came just too late for
  * what the backend does at connect. Ask again after this long. */
@@ -252,8 +253,8 @@ static int maybe_missed(struct place *p)
 	int rc;
 
 	if (!p->missed_since)
-		p->missed_since = ts_now_ms();
-	if (ts_now_ms() - p->missed_since < MISSED_MS)
+		p->missed_since = clock_ms();
+	if (clock_ms() - p->missed_since < MISSED_MS)
 		return 0;
 	p->missed_since = 0;
 	rc = place_txn(p, nudge_txn);

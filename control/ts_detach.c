@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "control/vscsi_host.h"
+#include "host/clock.h"
 
 /* What taking back may cost on top of the time limit, each step. */
 #define TAKE_BACK_MS 5000
@@ -281,7 +282,7 @@ int place_close(struct place *p)
 	if (rc)
 		return rc < 0 ? rc : 0;
 	if (p->force)
-		p->deadline = ts_now_ms() + TAKE_BACK_MS;
+		p->deadline = clock_ms() + TAKE_BACK_MS;
 	rc = place_await(p, controller_closed);
 	if (rc == -ETIMEDOUT && !p->force)
 		return fail_open(p);
@@ -313,7 +314,7 @@ static int remove_lun(struct place *p)
 	int rc;
 
 	if (p->put_back)
-		p->deadline = ts_now_ms() + TAKE_BACK_MS;
+		p->deadline = clock_ms() + TAKE_BACK_MS;
 	rc = place_txn_when_ready(p, request_txn);
 	if (rc < 0 && (rc != -ETIMEDOUT || !p->force)) {
 		if (rc == -ETIMEDOUT)

@@ -8,7 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "host/clock.h"
 
 /* Transactions begun before a change is given up. */
 #define TXN_TRIES 32
@@ -48,14 +49,6 @@ void ts_step(struct toolstack *ts, const char *fmt, ...)
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
 	ts->cfg.step(line);
-}
-
-int64_t ts_now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 const char *ts_word(const struct toolstack *ts, enum site_word word)
@@ -152,7 +145,7 @@ static void init(struct place *p, struct toolstack *ts,
 	snprintf(p->front, BASE_LEN,
 		 "/local/domain/%" PRIu32 "/device/%s/%" PRIu32, domid,
 		 p->front_type, p->id);
-	p->deadline = ts_now_ms() + (int64_t)req->timeout_s * 1000;
+	p->deadline = clock_ms() + (int64_t)req->timeout_s * 1000;
 }
 
 void place_init(struct place *p, struct toolstack *ts,
@@ -311,7 +304,7 @@ struct waiting {
 	struct store_watch *watch[WATCHES];
 	unsigned int silent; /* watches that have not said yet that they are */
 	bool woken;
-	int64_t again; /* ts_now_ms() */
+	int64_t again; /* clock_ms() */
 };
 
 static void woken(struct store *st, int err, const char *path, void *ctx)
@@ -332,11 +325,11 @@ static int when_woken(struct store *st, void *ctx)
 	struct waiting *w = ctx;
 	int rc = 0;
 
-	while (!rc && (w->woken || ts_now_ms() >= w->again)) {
+	while (!rc && (w->woken || clock_ms() >= w->again)) {
 		w->woken = false;
 		rc = w->pred(st, w->p);
-		w->again = ts_now_ms() + ASK_MS;
-		if (ts_now_ms() >= w->p->deadline)
+		w->again = clock_ms() + ASK_MS;
+		if (clock_ms() >= w->p->deadline)
 			break;
 	}
 	return rc;
@@ -381,14 +374,13 @@ static int watch_all(struct waiting *w)
  */
 int place_await(struct place *p, store_pred_fn *pred)
 {
-	struct waiting w = {
-		.p = p, .pred = pred, .again = ts_now_ms() + ASK_MS};
+	struct waiting w = {.p = p, .pred = pred, .again = clock_ms() + ASK_MS};
 	struct store *st = p->ts->st;
 	int64_t left;
 	int rc = watch_all(&w);
 
 	while (!rc) {
-		left = p->deadline - ts_now_ms();
+		left = p->deadline - clock_ms();
 		if (left <= 0) {
 			rc = pred(st, p);
 			rc = rc < 0 ? rc : rc ? 0 : -ETIMEDOUT;

@@ -64,7 +64,7 @@ struct place {
 	bool kernel;
 	char p_dev[LIO_PDEV_MAX];
 	bool force;		     /* go on when the guest does not answer */
-	int64_t deadline;	     /* ts_now_ms() at which waits end */
+	int64_t deadline;	     /* clock_ms() at which waits end */
 	int64_t missed_since;	     /* 0: the new LUN was not missed */
 	const struct place_ask *ask; /* place_ask() */
 	char *err;		     /* the caller's, len bytes */
@@ -81,8 +81,6 @@ int ts_fail_store(char *err, size_t len, int rc, const char *what);
 /* ts_step - tell who wants to be told (ts_cfg.step). */
 void ts_step(struct toolstack *ts, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
-
-int64_t ts_now_ms(void);
 
 /* ts_word - what people are told to try on this host. */
 const char *ts_word(const struct toolstack *ts, enum site_word word);

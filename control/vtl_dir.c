@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,22 +12,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "control/fail.h"
 #include "lun/cart_file.h"
 
 #define NAME_MAX_CART (CART_BARCODE_MAX + 6) /* ".tape" */
-
-static int fail(char *err, size_t len, int rc, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
-
-static int fail(char *err, size_t len, int rc, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(err, len, fmt, ap);
-	va_end(ap);
-	return rc;
-}
 
 int vtl_save(struct vtl *v, char *err, size_t len)
 {

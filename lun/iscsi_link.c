@@ -6,11 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <iscsi/iscsi.h>
 #include <iscsi/scsi-lowlevel.h>
 
+#include "host/clock.h"
 #include "lun/iscsi_own.h"
 
 /* A task of libiscsi; it is part of it, and goes with it. */
@@ -286,9 +286,13 @@ bool iscsi_link_full(const struct iscsi_link *link)
 
 const char *iscsi_link_why(const struct iscsi_link *link)
 {
+	/* What libiscsi says last of all, whatever came before. */
+	static const char no_more[] = "iscsi_service_reconnect_if_loggedin";
 	const char *why = iscsi_get_error(link->c);
 
-	return why && why[0] ? why : "it has closed the connection";
+	return why && why[0] && strncmp(why, no_more, strlen(no_more))
+		       ? why
+		       : "it has closed the connection";
 }
 
 int iscsi_link_serve(struct iscsi_link *link, bool readable)
@@ -302,21 +306,13 @@ int iscsi_link_serve(struct iscsi_link *link, bool readable)
 	return rc;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 int iscsi_link_wait(struct iscsi_link *link, const bool *over, unsigned int ms)
 {
-	int64_t end = now_ms() + ms, left;
+	int64_t end = clock_ms() + ms, left;
 	struct pollfd p = {.fd = link->fd};
 
 	while (!*over) {
-		left = end - now_ms();
+		left = end - clock_ms();
 		if (left <= 0)
 			return -ETIMEDOUT;
 		p.events = (short)iscsi_which_events(link->c);

@@ -160,7 +160,6 @@ static const struct call calls_of[] = {
 	CALL(WORKER, pread64, "lun/iscsi.c:log_in:pread"),
 	CALL(WORKER, shutdown, "lun/iscsi.c:lose"),
 	CALL(WORKER, poll, "lun/iscsi_link.c:iscsi_link_wait"),
-	CALL(WORKER, clock_gettime, "lun/iscsi_link.c:now_ms"),
 	CALL(WORKER, sendto, "lun/iscsi_link.c:service:iscsi_service"),
 	CALL(WORKER, recvfrom, "lun/iscsi_link.c:service:iscsi_service"),
 	CALL(WORKER, readv, "lun/iscsi_own.c:iscsi_own_readv"),

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # shellcheck shell=bash disable=SC2016,SC2119,SC2154,SC2317
 #
-# A disk of an iSCSI target (tgt, in dom0, by the loopback), which the worker reaches itself, in a stock PVH guest:
-# load with verify while the worker, the session and the whole target are killed; reservations and resets.
+# Disks of two iSCSI targets in dom0, tgt's and the kernel's own (LIO), by the loopback, in a stock PVH guest; the worker
+# reaches them itself. Load with verify while the worker, the session and the whole target are killed; resets;
+# reservations, which are an initiator port's and so outlive its sessions (tgt takes each session for another one).
 # shellcheck source=tests/lab/tap.sh
 . "$SCENARIO_DIR/tap.sh"
 # shellcheck source=tests/lab/tgt.sh
@@ -45,6 +46,43 @@ start_target() {
 		tgt_lun 5 disk "$TGT/disk" && tgt_set 5 thin_provisioning=1 && tgtadm --lld iscsi --mode target --op bind --tid 1 -I ALL
 }
 
+# lio_target: the kernel's, on the next port, with one disk.
+lio_target() {
+	local dir=/sys/kernel/config/target tpg
+	tpg=$dir/iscsi/$TGT_IQN-lio/tpgt_1
+	truncate -s 64M "$TGT/lio"
+	modprobe -a target_core_file iscsi_target_mod && mkdir -p "$dir/core/fileio_0/disk" &&
+		echo "fd_dev_name=$TGT/lio,fd_dev_size=$((64 << 20))" >"$dir/core/fileio_0/disk/control" &&
+		echo 1 >"$dir/core/fileio_0/disk/enable" &&
+		mkdir -p "$tpg/lun/lun_7" "$tpg/np/127.0.0.1:3261" &&
+		ln -s "$dir/core/fileio_0/disk" "$tpg/lun/lun_7/disk" &&
+		echo 0 >"$tpg/attrib/authentication" && echo 1 >"$tpg/attrib/generate_node_acls" &&
+		echo 1 >"$tpg/attrib/cache_dynamic_acls" && echo 0 >"$tpg/attrib/demo_mode_write_protect" &&
+		echo 1 >"$tpg/enable"
+}
+
+# with_lio: a reservation that the guest goes on with after its worker's death.
+with_lio() {
+	ok "the kernel's own target" lio_target || return
+	like "scsi-attach" "$(xenpv scsi-attach g "iscsi://127.0.0.1:3261/$TGT_IQN-lio/7" 0:0:1:0)" 'LIO-ORG disk'
+	ok "the guest has it" wait_for 30 guest_run g 60 'test -b /dev/sda'
+	like "a reservation" "$(guest_run g 60 'K=/dev/sg0; sg_persist -o -G -S 0xabc $K >/dev/null &&
+		sg_persist -o -R -K 0xabc -T 5 $K >/dev/null && sg_persist -r $K')" 'Key=0xabc'
+	ok "load" load g sda lio
+	for i in 1 2 3; do
+		sleep 3
+		pid=$(worker_pid)
+		ok "the worker is killed ($i)" kill -KILL "$pid"
+		ok "another one takes over" wait_for 60 successor
+	done
+	sleep 3
+	ok "the load saw no error" load_ends g lio
+	like "the reservation is there" "$(guest_run g 60 'sg_persist -r /dev/sg0')" 'Key=0xabc'
+	ok "a reset" guest_run g 60 'sg_reset -d /dev/sg0'
+	ok "the disk works" guest_run g 120 'dd if=/dev/zero of=/dev/sda bs=64k count=16 oflag=direct'
+	ok "scsi-detach" xenpv scsi-detach g 0:0:1:0
+}
+
 mkdir -p "$TGT"
 ip link set lo up
 truncate -s 128M "$TGT/disk"
@@ -53,10 +91,8 @@ daemon_start || bail "xenpvd starts"
 ok "a guest" guest_start g type=pvh || bail "no guest"
 like "scsi-attach" "$(xenpv scsi-attach g "$at/5" 0:0:0:0)" 'IET VIRTUAL-DISK'
 ok "the guest has it" wait_for 30 guest_run g 60 'test -b /dev/sda'
-is "dom0 has no device of it" "$(grep -c IET /proc/scsi/scsi)" 0
+is "dom0 has no device of it" "$(cat /sys/bus/scsi/devices/*/vendor 2>/dev/null | grep -c IET)" 0
 like "sg_inq" "$(guest_run g 60 'sg_inq /dev/sda')" 'Vendor identification: IET'
-like "a reservation" "$(guest_run g 60 'K=/dev/sg0; sg_persist -o -G -S 0xabc $K >/dev/null &&
-	sg_persist -o -R -K 0xabc -T 5 $K >/dev/null && sg_persist -r $K')" 'Key=0xabc'
 ok "load" load g sda load
 for i in 1 2 3; do
 	sleep 3
@@ -65,7 +101,6 @@ for i in 1 2 3; do
 	ok "another one takes over" wait_for 60 successor
 done
 is "with one session" "$(sessions | wc -l)" 1
-like "the reservation is of the same initiator port" "$(guest_run g 60 'sg_persist -r /dev/sg0')" 'Key=0xabc'
 ok "the target ends the session" end_sessions
 ok "which is lost" wait_for 60 lost 1
 ok "another worker has one" wait_for 60 successor
@@ -84,6 +119,7 @@ ok "a reset" guest_run g 60 'sg_reset -d /dev/sg0'
 ok "the disk works" guest_run g 120 'dd if=/dev/zero of=/dev/sda bs=64k count=16 oflag=direct'
 ok "scsi-detach" xenpv scsi-detach g 0:0:0:0
 ok "no session is left" eval '[[ -z $(sessions) ]]'
+with_lio
 guest_stop g
 ok "no worker is left" wait_for 20 no_workers
 ok "xenpvd ends" daemon_stop
