@@ -228,6 +228,19 @@ static int look(const struct pdev *pdev, struct iscsi_link *link,
 	return rc == -EIO ? 0 : rc;
 }
 
+/* The host's own initiator may have it, too; that is no harm as long as nobody
+ * uses it. Once the guest has it, it is too late to ask. */
+static int check_host(const struct pdev *pdev, const struct place *p, char *err,
+		      size_t len)
+{
+	struct sgdev sg;
+
+	if (pdev->options.shared || pdev->again ||
+	    sgdev_find_iscsi(&sgdev_host, p->target, p->lun, &sg) == -ENODEV)
+		return 0;
+	return pdev_sg_unused(pdev, &sg, err, len);
+}
+
 /* In a session of our own, which ends here. */
 static int try_it(const struct pdev *pdev, const struct place *p,
 		  struct pdev_props *props, char *err, size_t len)
@@ -265,7 +278,9 @@ int pdev_iscsi_open(const struct pdev *pdev, int *fd, struct pdev_props *props,
 	if (!split(&p, pdev->path))
 		return fail(err, len, -EINVAL, "pdev '%.200s' is no path",
 			    pdev->name);
-	rc = try_it(pdev, &p, props, err, len);
+	rc = check_host(pdev, &p, err, len);
+	if (!rc)
+		rc = try_it(pdev, &p, props, err, len);
 	if (!rc)
 		rc = connect_to(pdev, &p, fd, err, len);
 	if (rc)

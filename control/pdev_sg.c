@@ -254,24 +254,34 @@ int pdev_guard(const struct pdev *pdev, int *fd, char *err, size_t len)
 	return busy(pdev, who, err, len);
 }
 
+int pdev_sg_unused(const struct pdev *pdev, const struct sgdev *sg, char *err,
+		   size_t len)
+{
+	struct sgdev_users users;
+	char who[192] = "";
+	int rc = sgdev_users_read(&sgdev_host, &users);
+
+	if (rc)
+		return fail(err, len, rc, "out of memory; try again");
+	sgdev_user(&sgdev_host, &users, sg, who, sizeof(who));
+	sgdev_users_free(&users);
+	if (!who[0] && sg->block[0])
+		sgdev_holder(&sgdev_host, sg, who, sizeof(who));
+	return who[0] ? busy(pdev, who, err, len) : 0;
+}
+
 /* Try what the worker will do: it has to open the node itself, see lun/sg.c. */
 static int try_open(const struct pdev *pdev, const char *path, char *err,
 		    size_t len)
 {
 	int flags = O_RDWR | O_NONBLOCK | O_CLOEXEC;
-	struct sgdev_users users;
-	char who[192] = "";
 	int fd, rc;
 
 	if (!pdev->options.shared) {
 		flags |= O_EXCL;
-		rc = sgdev_users_read(&sgdev_host, &users);
+		rc = pdev_sg_unused(pdev, &pdev->sg, err, len);
 		if (rc)
-			return fail(err, len, rc, "out of memory; try again");
-		sgdev_user(&sgdev_host, &users, &pdev->sg, who, sizeof(who));
-		sgdev_users_free(&users);
-		if (who[0])
-			return busy(pdev, who, err, len);
+			return rc;
 	}
 	fd = open(path, flags);
 	if (fd >= 0) {
@@ -280,7 +290,7 @@ static int try_open(const struct pdev *pdev, const char *path, char *err,
 	}
 	rc = -errno;
 	if (rc == -EBUSY)
-		return busy(pdev, who, err, len);
+		return busy(pdev, "", err, len);
 	return fail(err, len, rc,
 		    "pdev '%.200s': %s: %s; check it with sg_inq %s",
 		    pdev->name, path, strerror(-rc), path);

@@ -36,6 +36,11 @@ int pdev_sg_parse_name(struct pdev *pdev, const char *name, char *err,
 int pdev_sg_check_said(const struct pdev *pdev, const char *name, char *err,
 		       size_t len) XPV_MUST_CHECK;
 
+/* Does the host use SG, by a program that has a node of it open, or a file system?
+ * Then -EBUSY, with who in the line; else 0. */
+int pdev_sg_unused(const struct pdev *pdev, const struct sgdev *sg, char *err,
+		   size_t len) XPV_MUST_CHECK;
+
 /* As pdev_open(). *FD is O_PATH, of the sg node. */
 int pdev_sg_open(const struct pdev *pdev, int *fd, struct pdev_props *props,
 		 char *err, size_t len) XPV_MUST_CHECK;

@@ -305,3 +305,39 @@ int sgdev_find_port(const struct sgdev_roots *roots, const char *wwn,
 	sgdev_each(roots, match_port, &s);
 	return searched(&s);
 }
+
+/* Where sysfs says that it is there is "sessionN" in between, of that target. */
+static void match_iscsi(void *ctx, const struct sgdev *dev)
+{
+	struct search *s = ctx;
+	char path[PATH_MAX], real[PATH_MAX], text[256], *at;
+	const char *lun = strrchr(dev->address, ':');
+
+	if (!lun || strtoull(lun + 1, NULL, 10) != s->lun ||
+	    snprintf(path, sizeof(path), "%s/class/scsi_device/%s/device",
+		     s->roots->sys, dev->address) >= PATH_MAX ||
+	    !realpath(path, real))
+		return;
+	at = strstr(real, "/session");
+	if (!at)
+		return;
+	at[1 + strcspn(at + 1, "/")] = '\0';
+	if (snprintf(path, sizeof(path), "%s/class/iscsi_session%s",
+		     s->roots->sys, at) >= PATH_MAX)
+		return;
+	sysfs_line(path, "targetname", text, sizeof(text));
+	if (strcasecmp(text, s->text))
+		return;
+	*s->dev = *dev;
+	s->found++;
+}
+
+int sgdev_find_iscsi(const struct sgdev_roots *roots, const char *target,
+		     uint64_t lun, struct sgdev *dev)
+{
+	struct search s = {
+		.roots = roots, .text = target, .lun = lun, .dev = dev};
+
+	sgdev_each(roots, match_iscsi, &s);
+	return searched(&s);
+}

@@ -86,6 +86,15 @@ bool sgdev_is_there(const struct sgdev_roots *roots, const struct sgdev *dev);
 int sgdev_find_port(const struct sgdev_roots *roots, const char *wwn,
 		    uint64_t lun, struct sgdev *dev) XPV_MUST_CHECK;
 
+/*
+ * sgdev_find_iscsi - the SCSI device that this host's own initiator has of a target
+ * @target: its iSCSI name
+ *
+ * Return: 0; -ENODEV if it has none; -EEXIST if by several sessions: @dev is one.
+ */
+int sgdev_find_iscsi(const struct sgdev_roots *roots, const char *target,
+		     uint64_t lun, struct sgdev *dev) XPV_MUST_CHECK;
+
 typedef void sgdev_fn(void *ctx, const struct sgdev *dev);
 
 /* sgdev_each - FN for each SCSI device of the host, in order of address. */

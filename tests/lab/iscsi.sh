@@ -8,10 +8,13 @@
 . "$SCENARIO_DIR/tap.sh"
 # shellcheck source=tests/lab/tgt.sh
 . "$SCENARIO_DIR/tgt.sh"
+# shellcheck source=tests/bad-input.sh
+. "$TREE/tests/bad-input.sh"
 # shellcheck source=tests/lab/load.sh
 . "$SCENARIO_DIR/load.sh"
 
 at=iscsi://127.0.0.1/$TGT_IQN
+us=iqn.2026-11.lab:xenpv
 
 # sessions: of the target, their numbers.
 sessions() {
@@ -48,23 +51,27 @@ start_target() {
 
 # lio_target: the kernel's, on the next port, with one disk.
 lio_target() {
-	local dir=/sys/kernel/config/target tpg
+	local dir=/sys/kernel/config/target tpg acl
 	tpg=$dir/iscsi/$TGT_IQN-lio/tpgt_1
+	acl=$tpg/acls/$us
 	truncate -s 64M "$TGT/lio"
 	modprobe -a target_core_file iscsi_target_mod && mkdir -p "$dir/core/fileio_0/disk" &&
 		echo "fd_dev_name=$TGT/lio,fd_dev_size=$((64 << 20))" >"$dir/core/fileio_0/disk/control" &&
 		echo 1 >"$dir/core/fileio_0/disk/enable" &&
 		mkdir -p "$tpg/lun/lun_7" "$tpg/np/127.0.0.1:3261" &&
 		ln -s "$dir/core/fileio_0/disk" "$tpg/lun/lun_7/disk" &&
-		echo 0 >"$tpg/attrib/authentication" && echo 1 >"$tpg/attrib/generate_node_acls" &&
-		echo 1 >"$tpg/attrib/cache_dynamic_acls" && echo 0 >"$tpg/attrib/demo_mode_write_protect" &&
-		echo 1 >"$tpg/enable"
+		mkdir -p "$acl" && mkdir "$acl/lun_7" && ln -s "$tpg/lun/lun_7" "$acl/lun_7/disk" &&
+		echo 1 >"$tpg/attrib/authentication" && echo web >"$acl/auth/userid" &&
+		echo twelve-letters >"$acl/auth/password" && echo 1 >"$tpg/enable"
 }
 
 # with_lio: a reservation that the guest goes on with after its worker's death.
 with_lio() {
 	ok "the kernel's own target" lio_target || return
-	like "scsi-attach" "$(xenpv scsi-attach g "iscsi://127.0.0.1:3261/$TGT_IQN-lio/7" 0:0:1:0)" 'LIO-ORG disk'
+	refused "who has no password" 'Authentication' xenpv scsi-attach g "iscsi://127.0.0.1:3261/$TGT_IQN-lio/7" 0:0:1:0
+	mkdir -p /etc/xenpv
+	(umask 077 && echo "$TGT_IQN-lio initiator=$us user=web password=twelve-letters" >/etc/xenpv/iscsi-logins)
+	like "scsi-attach" "$(xenpv scsi-attach g "iscsi://127.0.0.1:3261/$TGT_IQN-lio/7" 0:0:1:0)" 'LIO-ORG FILEIO'
 	ok "the guest has it" wait_for 30 guest_run g 60 'test -b /dev/sda'
 	like "a reservation" "$(guest_run g 60 'K=/dev/sg0; sg_persist -o -G -S 0xabc $K >/dev/null &&
 		sg_persist -o -R -K 0xabc -T 5 $K >/dev/null && sg_persist -r $K')" 'Key=0xabc'

@@ -112,7 +112,12 @@ is "in dom0 each case has a result" "$(grep -vc '|.' "$OUT/cases-dom0")" 0
 
 # by_iscsi GUEST: the same devices from the target itself, which dom0 has left.
 by_iscsi() {
-	local lun
+	local lun pid
+	sleep 600 <"/dev/$(tgt_node 1 scsi_generic)" &
+	pid=$!
+	refused "$1: a drive that dom0 uses by its own session" "in use: sleep \(process $pid, sg[0-9]+\)" \
+		xenpv scsi-attach "$1" "iscsi://127.0.0.1/$TGT_IQN/1" 0:0:1:0
+	kill "$pid"
 	ok "$1: dom0 logs out" tgt_logout
 	for lun in 1 2 3 4; do
 		ok "$1: scsi-attach by iSCSI: LUN $lun" attach "$1" "iscsi://127.0.0.1/$TGT_IQN/$lun" "0:0:$lun:0"

@@ -68,6 +68,14 @@ static int set_up(void **state)
 	      "echo G24S >sys/devices/3:0:1:0/rev\n"
 	      "for n in st0l nst0l nst0m; do mkdir sys/devices/3:0:1:0/scsi_tape/$n; done\n"
 	      "device 10:0:0:1 8 STK L700\n"
+	      "device session5/4:0:0:9 0 IET DISK\n"
+	      "rmdir sys/class/scsi_device/session5/4:0:0:9 2>/dev/null ||\n"
+	      " rm -r sys/class/scsi_device/session5\n"
+	      "mkdir sys/class/scsi_device/4:0:0:9 sys/class/iscsi_session\n"
+	      "ln -s $PWD/sys/devices/session5/4:0:0:9 \\\n"
+	      " sys/class/scsi_device/4:0:0:9/device\n"
+	      "mkdir sys/class/iscsi_session/session5\n"
+	      "echo iqn.a:one >sys/class/iscsi_session/session5/targetname\n"
 	      "node sys/devices/10:0:0:1/scsi_changer/sch0 86:0 char\n"
 	      "mkdir -p sys/class/fc_transport/target10:0:0 sys/class/fc_host/host3\n"
 	      "echo 0x500308C09D8A8001 >sys/class/fc_transport/target10:0:0/port_name\n"
@@ -204,6 +212,12 @@ static void by_port(void **state)
 	assert_int_equal(sgdev_find_port(&roots, "210000e08b000001", 0, &dev),
 			 -EEXIST);
 	assert_int_equal(sgdev_find_port(&roots, "0", 0, &dev), -ENODEV);
+	assert_int_equal(sgdev_find_iscsi(&roots, "iqn.A:one", 9, &dev), 0);
+	assert_string_equal(dev.address, "4:0:0:9");
+	assert_int_equal(sgdev_find_iscsi(&roots, "iqn.a:one", 8, &dev),
+			 -ENODEV);
+	assert_int_equal(sgdev_find_iscsi(&roots, "iqn.a:two", 9, &dev),
+			 -ENODEV);
 }
 
 static void collect(void *ctx, const struct sgdev *dev)
@@ -219,7 +233,8 @@ static void each_in_order(void **state)
 
 	(void)state;
 	sgdev_each(&roots, collect, text);
-	assert_string_equal(text, "2:0:0:0 3:0:1:0 3:0:2:0 3:0:3:0 10:0:0:1 ");
+	assert_string_equal(
+		text, "2:0:0:0 3:0:1:0 3:0:2:0 3:0:3:0 4:0:0:9 10:0:0:1 ");
 }
 
 static void another_at_its_address(void **state)
