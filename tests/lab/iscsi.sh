@@ -55,20 +55,21 @@ lio_target() {
 	tpg=$dir/iscsi/$TGT_IQN-lio/tpgt_1
 	acl=$tpg/acls/$us
 	truncate -s 64M "$TGT/lio"
+	mkdir -p /var/target/pr # where it keeps reservations
 	modprobe -a target_core_file iscsi_target_mod && mkdir -p "$dir/core/fileio_0/disk" &&
 		echo "fd_dev_name=$TGT/lio,fd_dev_size=$((64 << 20))" >"$dir/core/fileio_0/disk/control" &&
 		echo 1 >"$dir/core/fileio_0/disk/enable" &&
 		mkdir -p "$tpg/lun/lun_7" "$tpg/np/127.0.0.1:3261" &&
 		ln -s "$dir/core/fileio_0/disk" "$tpg/lun/lun_7/disk" &&
 		mkdir -p "$acl" && mkdir "$acl/lun_7" && ln -s "$tpg/lun/lun_7" "$acl/lun_7/disk" &&
-		echo 1 >"$tpg/attrib/authentication" && echo web >"$acl/auth/userid" &&
-		echo twelve-letters >"$acl/auth/password" && echo 1 >"$tpg/enable"
+		echo 1 >"$tpg/attrib/authentication" && echo -n web >"$acl/auth/userid" &&
+		echo -n twelve-letters >"$acl/auth/password" && echo 1 >"$tpg/enable"
 }
 
 # with_lio: a reservation that the guest goes on with after its worker's death.
 with_lio() {
 	ok "the kernel's own target" lio_target || return
-	refused "who has no password" 'Authentication' xenpv scsi-attach g "iscsi://127.0.0.1:3261/$TGT_IQN-lio/7" 0:0:1:0
+	refused "who is not known" 'Authorization failure' xenpv scsi-attach g "iscsi://127.0.0.1:3261/$TGT_IQN-lio/7" 0:0:1:0
 	mkdir -p /etc/xenpv
 	(umask 077 && echo "$TGT_IQN-lio initiator=$us user=web password=twelve-letters" >/etc/xenpv/iscsi-logins)
 	like "scsi-attach" "$(xenpv scsi-attach g "iscsi://127.0.0.1:3261/$TGT_IQN-lio/7" 0:0:1:0)" 'LIO-ORG FILEIO'
