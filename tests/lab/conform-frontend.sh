@@ -65,5 +65,5 @@ for type in $TYPES; do
 	ok "$type: there is a result" test -s "$OUT/$type.md"
 done
 is "dom0's kernel has nothing to complain about" \
-	"$(dmesg | grep -E 'BUG:|Oops|WARNING:|general protection|segfault|trap')" ''
+	"$(complaints 'segfault|trap')" ''
 tap_end

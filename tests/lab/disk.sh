@@ -141,5 +141,5 @@ for type in pv pvh; do
 done
 ok "xenpvd stops in an orderly way" daemon_stop
 is "dom0's kernel has nothing to complain about" \
-	"$(dmesg | grep -E 'BUG:|Oops|WARNING:|general protection')" ''
+	"$(complaints)" ''
 tap_end

@@ -129,5 +129,5 @@ for type in ${GUEST_TYPES:-pv}; do
 done
 ok "xenpvd stops in an orderly way" daemon_stop
 is "dom0's kernel has nothing to complain about" \
-	"$(dmesg | grep -E 'BUG:|Oops|WARNING:|general protection|segfault|trap')" ''
+	"$(complaints 'segfault|trap')" ''
 tap_end

@@ -153,5 +153,5 @@ xl destroy g
 ok "scsi_debug is free" wait_for 60 rmmod scsi_debug
 ok "xenpvd stops in an orderly way" daemon_stop
 is "dom0's kernel has nothing to complain about" \
-	"$(dmesg | grep -E 'BUG:|Oops|WARNING:|general protection|changed security contexts')" ''
+	"$(complaints 'changed security contexts')" ''
 tap_end

@@ -261,5 +261,5 @@ xl destroy g1
 ok "no worker is left" wait_for 120 no_workers
 ok "xenpvd stops in an orderly way" daemon_stop
 is "dom0's kernel has nothing to complain about" \
-	"$(dmesg | grep -E 'BUG:|Oops|WARNING:|general protection|changed security contexts')" ''
+	"$(complaints 'changed security contexts')" ''
 tap_end

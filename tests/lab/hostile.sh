@@ -136,5 +136,5 @@ for g in g1 g2; do xl destroy $g; done
 ok "no worker is left" wait_for 20 no_workers
 ok "xenpvd stops in an orderly way" daemon_stop
 is "dom0's kernel has nothing to complain about" \
-	"$(dmesg | grep -E 'BUG:|Oops|WARNING:|general protection|segfault|trap')" ''
+	"$(complaints 'segfault|trap')" ''
 tap_end

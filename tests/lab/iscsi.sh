@@ -131,4 +131,5 @@ with_lio
 guest_stop g
 ok "no worker is left" wait_for 20 no_workers
 ok "xenpvd ends" daemon_stop
+is "dom0's kernel has nothing to complain about" "$(complaints)" ''
 tap_end

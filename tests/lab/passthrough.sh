@@ -160,5 +160,5 @@ ok "no worker is left" wait_for 20 no_workers
 ok "the device is free" wait_for 10 rmmod scsi_debug
 ok "xenpvd stops in an orderly way" daemon_stop
 is "dom0's kernel has nothing to complain about" \
-	"$(dmesg | grep -E 'BUG:|Oops|WARNING:|general protection|changed security contexts')" ''
+	"$(complaints 'changed security contexts')" ''
 tap_end

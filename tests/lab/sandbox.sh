@@ -74,5 +74,5 @@ ok "xenpvd stops in an orderly way" daemon_stop
 # The standby has had one until now.
 ok "no helper is left" wait_for 20 eval '! pgrep -f xenpv-sg-helper'
 is "dom0's kernel has nothing to complain about" \
-	"$(dmesg | grep -E 'BUG:|Oops|WARNING:|general protection|segfault')" ''
+	"$(complaints 'segfault')" ''
 tap_end

@@ -37,6 +37,12 @@ successor() {
 	[[ $last && $last != "$pid" ]] && pid=$last
 }
 
+# complaints [REGEX]: what dom0's kernel has said that it should not have, and what matches REGEX. Its own trouble is not
+# ours: Linux 6.1 warns of the order of its workqueues when its initiator ends a session.
+complaints() {
+	dmesg | grep -E "BUG:|Oops|WARNING:|general protection${1:+|$1}" | grep -v ' check_flush_dependency'
+}
+
 # guest_xenpv GUEST: puts our command into a guest, as /tmp/xenpv. The guest has the libraries.
 guest_xenpv() {
 	gzip -9 <"$(command -v xenpv)" | guest_feed "$1" 120 'gunzip >/tmp/xenpv && chmod 755 /tmp/xenpv'
