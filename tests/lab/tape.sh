@@ -114,6 +114,7 @@ is "in dom0 each case has a result" "$(grep -vc '|.' "$OUT/cases-dom0")" 0
 # by_iscsi GUEST: the same devices from the target itself, which dom0 has left.
 by_iscsi() {
 	local lun pid
+	# shellcheck disable=SC2217 # that it has it open is all
 	sleep 600 <"/dev/$(tgt_node 1 scsi_generic)" &
 	pid=$!
 	refused "$1: a drive that dom0 uses by its own session" "in use: sleep \(process $pid, sg[0-9]+\)" \
