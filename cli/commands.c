@@ -152,6 +152,8 @@ static const struct cli_option conform_options[] = {
 			  "only cases whose names match, as 'ring.*'"},
 	[CONFORM_NAME] = {"name", 0, "NAME",
 			  "name of the guest to be, on a local host"},
+	[CONFORM_PROTOCOL] = {"protocol", 0, "ABI",
+			      "blk-backend: x86_64-abi, x86_32-abi"},
 	[CONFORM_WITH_DANGEROUS] =
 		{"dangerous", 0, NULL,
 		 "also cases that may crash the peer's host"},
@@ -551,6 +553,9 @@ const struct command commands[] = {
 			"from CONTROLLER (100)\n"
 			"                on that GUEST gets for a moment "
 			"each.\n"
+			"blk-backend     we are the frontend of the block "
+			"device DISK (xvda).\n"
+			"                What is on it is lost.\n"
 			"\n"
 			"Status 1 if a case fails. With -v, each result at "
 			"once on stderr.\n",

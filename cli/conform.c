@@ -132,6 +132,24 @@ static int run_backend(const struct cli_args *args,
 /* The disk that the guest knows as xvda. */
 #define XVDA 51712
 
+static int parse_abi(const char *text, enum blk_abi *abi, char *why, size_t len)
+{
+	static const char *const names[BLK_ABIS] = {
+		[BLK_ABI_64] = WIRE_BLK_PROTO_X86_64,
+		[BLK_ABI_32] = WIRE_BLK_PROTO_X86_32,
+	};
+
+	for (*abi = 0; text && *abi < BLK_ABIS; ++*abi)
+		if (!strcmp(text, names[*abi]))
+			return 0;
+	*abi = BLK_ABI_64;
+	if (!text)
+		return 0;
+	snprintf(why, len, "--protocol '%s' is neither %s nor %s", text,
+		 names[BLK_ABI_64], names[BLK_ABI_32]);
+	return -EINVAL;
+}
+
 static int run_blk_backend(const struct cli_args *args,
 			   const struct conform_options *opt, uint32_t count[3],
 			   char *why, size_t len)
@@ -146,6 +164,8 @@ static int run_blk_backend(const struct cli_args *args,
 			 args->arg[1]);
 		return -EINVAL;
 	}
+	if (parse_abi(args->option[CONFORM_PROTOCOL], &cfg.abi, why, len))
+		return -EINVAL;
 	cfg.ops = find_front(site_name(args->site));
 	cfg.where = site_place(args->site);
 	if (!cfg.ops) {

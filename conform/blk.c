@@ -294,6 +294,7 @@ int blk_backend_conform(const struct blk_suite_cfg *cfg,
 	memset(&b, 0, sizeof(b));
 	b.c = (struct conform){.opt = opt, .ready = ready, .well = well};
 	b.id = 0x0123456789abcd00;
+	b.k.abi = cfg->abi;
 	all = blk_backend_cases(&n);
 	if (!all) {
 		snprintf(why, len, "out of memory");

@@ -43,7 +43,8 @@ struct blk_suite_cfg {
 	const struct front_ops *ops;
 	const char *where, *name; /* as in front_ops.open */
 	uint32_t unit;
-	uint32_t wait_s; /* for the disk */
+	enum blk_abi abi; /* of the rings */
+	uint32_t wait_s;  /* for the disk */
 };
 
 /* As backend_conform() and backend_cases() of conform/backend.h. */

@@ -255,9 +255,7 @@ static void changing(struct conform *c, const void *arg)
 
 	(void)arg;
 	for (i = 0; i < 2000 && conform_left(c, 1); i++) {
-		volatile uint8_t *slot =
-			b->k.ring.at + WIRE_RING_SLOTS_OFFS +
-			b->k.req_prod % b->k.slots * sizeof(req);
+		volatile uint8_t *slot = raw_blk_slot(&b->k, b->k.req_prod);
 
 		raw_blk_put(&b->k, &req);
 		raw_blk_push(&b->k);

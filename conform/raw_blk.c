@@ -53,7 +53,7 @@ static void new_ring(struct raw_blk *k, uint32_t pages)
 		return;
 	memset(k->ring.at, 0, (size_t)pages * WIRE_PAGE_SIZE);
 	raw_blk_ring(k)->req_event = raw_blk_ring(k)->rsp_event = 1;
-	k->slots = ring_slots(pages, sizeof(struct wire_blk_req64));
+	k->slots = ring_slots(pages, blk_abi_slot(k->abi));
 	k->req_prod = k->rsp_cons = 0;
 	f->ported = !f->ops->channel(f->f, f->back_id, &f->port);
 	if (!f->ported)
@@ -146,7 +146,9 @@ uint32_t raw_blk_connect(struct raw_blk *k, const struct raw_blk_how *how,
 	if (*f->broken)
 		return WIRE_BUS_UNKNOWN;
 	raw_put_node(f, WIRE_BLK_KEY_PROTOCOL,
-		     how->protocol ? how->protocol : WIRE_BLK_PROTO_X86_64);
+		     how->protocol	    ? how->protocol
+		     : k->abi == BLK_ABI_32 ? WIRE_BLK_PROTO_X86_32
+					    : WIRE_BLK_PROTO_X86_64);
 	raw_put_u32(f, WIRE_BLK_KEY_PERSISTENT, 0);
 	raw_put_u32(f, WIRE_BUS_STATE, WIRE_BUS_INITIALISED);
 	if (how->ring_ref || how->port || how->protocol || how->order)
@@ -165,10 +167,10 @@ void raw_blk_close(struct raw_blk *k)
 	raw_close(&k->f);
 }
 
-static uint8_t *slot(const struct raw_blk *k, uint32_t index)
+uint8_t *raw_blk_slot(const struct raw_blk *k, uint32_t index)
 {
 	return k->ring.at + WIRE_RING_SLOTS_OFFS +
-	       (index % k->slots) * sizeof(struct wire_blk_req64);
+	       (size_t)(index % k->slots) * blk_abi_slot(k->abi);
 }
 
 uint32_t raw_blk_room(const struct raw_blk *k)
@@ -178,12 +180,21 @@ uint32_t raw_blk_room(const struct raw_blk *k)
 
 void raw_blk_put(struct raw_blk *k, const struct wire_blk_req64 *req)
 {
+	uint8_t slot[BLK_SLOT_MAX];
+	struct blk_req plain;
+
 	if (!k->ring.at || raw_blk_room(k) == 0) {
 		snprintf(k->f.broken, sizeof(k->f.broken),
 			 "more requests than slots: the case is wrong");
 		return;
 	}
-	memcpy(slot(k, k->req_prod), req, sizeof(*req));
+	if (k->abi == BLK_ABI_64) {
+		memcpy(slot, req, sizeof(*req));
+	} else {
+		blk_abi_get_req(BLK_ABI_64, (const uint8_t *)req, &plain);
+		blk_abi_put_req(k->abi, slot, &plain);
+	}
+	memcpy(raw_blk_slot(k, k->req_prod), slot, blk_abi_slot(k->abi));
 	k->req_prod++;
 }
 
@@ -221,7 +232,8 @@ bool raw_blk_get(struct raw_blk *k, struct wire_blk_rsp64 *rsp, int64_t ms)
 			return false;
 		raw_event(&k->f, end - conform_now());
 	}
-	memcpy(rsp, slot(k, k->rsp_cons), sizeof(*rsp));
+	/* 32 bits lack nothing but what aligns it. */
+	memcpy(rsp, raw_blk_slot(k, k->rsp_cons), blk_abi_rsp(k->abi));
 	k->rsp_cons++;
 	return true;
 }

@@ -2,12 +2,14 @@
 /*
  * The frontend's end of a block device, raw, as conform/raw_front.h is that of
  * PVSCSI: the handshake and rings of one page or several, one for each queue.
- * Slots are in the layout x86_64-abi.
+ * Callers have requests and responses in the layout x86_64-abi; what is in the
+ * rings has that of `abi` (core/blk_abi.h).
  */
 #ifndef CONFORM_RAW_BLK_H
 #define CONFORM_RAW_BLK_H
 
 #include "conform/raw_front.h"
+#include "core/blk_abi.h"
 #include "wire/blk.h"
 
 #define RAW_QUEUES_MAX 16u
@@ -21,6 +23,7 @@ struct raw_blk_queue {
 
 struct raw_blk {
 	struct raw_front f;
+	enum blk_abi abi; /* set before the first connection */
 	/* of the queue in use, as f.port is; new with each connection */
 	struct raw_pages ring;
 	uint32_t slots;
@@ -53,6 +56,7 @@ void raw_blk_close(struct raw_blk *k);
 
 /* As those of raw_front.h without `blk`. */
 struct wire_ring *raw_blk_ring(const struct raw_blk *k);
+uint8_t *raw_blk_slot(const struct raw_blk *k, uint32_t index);
 uint32_t raw_blk_room(const struct raw_blk *k);
 void raw_blk_put(struct raw_blk *k, const struct wire_blk_req64 *req);
 void raw_blk_publish(struct raw_blk *k);

@@ -1,79 +1,45 @@
-#!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# shellcheck disable=SC2317 # cleanup is a trap
+# shellcheck shell=bash
 #
-# xenpv conform blk-backend without Xen, on the backend of vbd_back.h: core/blk_back on a local host.
-# Every case is a result. BUILD is the folder that the programs are in.
-# shellcheck source=tests/tap.sh
-. "${0%/*}/../tap.sh"
+# xenpv conform blk-backend without Xen: our backend, xenpvd and its worker, on a local host. Every case is
+# a result.
+# shellcheck source=tests/local/local.sh
+. "${BASH_SOURCE[0]%/*}/local.sh"
 
-dir=$(mktemp -d "${TMPDIR:-/tmp}/conform-block.XXXXXX") || exit 1
-export XENPV_HOST=local:$dir/host XENSTORED_PATH=$dir/host/xenstore
-pids=()
-
-# stop: ends what was started here.
-stop() {
-	local pid
-	exec 3>&-
-	for pid in "${pids[@]}"; do
-		kill "$pid" 2>/dev/null
-		wait "$pid" 2>/dev/null
-	done
-	pids=()
-}
-trap 'stop; rm -rf "$dir"' EXIT
-
-# guest_id: the domain that the suite is, once it is there.
-guest_id() {
-	xenstore-ls -f /local/domain 2>/dev/null |
-		sed -n 's|^/local/domain/\([0-9]*\)/name = "conform"$|\1|p'
-}
-
-# attach [KEY=VALUE]...: the toolstack and the backend. Its standard input stays open until the end.
+# attach SPEC: the toolstack, as soon as the guest is there.
 attach() {
-	local i id
-	for ((i = 0; i < 400; i++)); do
-		id=$(guest_id)
-		[[ -n $id ]] && exec "$BUILD/tests/local/vbd_backend" "$dir/host" "$id" "$@" <"$dir/orders"
-		sleep 0.05
-	done
+	until xenpv block-attach --no-wait conform "$1" >/dev/null 2>&1; do sleep 0.05; done
 }
 
-# suite NAME [KEY=VALUE]...: all cases on such a backend.
+# suite NAME ABI SPEC: all cases on xvda as SPEC says, in that layout of the ring.
 suite() {
-	local name=$1 pid verdict case detail
-	shift
-	attach "$@" 3>&- >/dev/null 2>"$dir/backend.log" &
-	pid=$!
-	pids+=("$pid")
-	timeout 120 "$BUILD/xenpv" conform --json --strict --dangerous blk-backend xvda 3>&- \
-		>"$dir/conform.json" 2>"$dir/conform.log" </dev/null
-	tap_result $? "$name: no case fails"
+	local verdict case detail
+	rm -f known.img
+	truncate -s 64M known.img
+	attach "known.img,raw,xvda,$3" &
+	timeout 120 "$XENPV_BUILD/xenpv" conform --json --strict --dangerous --protocol "$2" blk-backend \
+		>conform.json 2>conform.log </dev/null
+	tap_result $? "$1: no case fails"
+	wait $!
 	while IFS=$'\t' read -r verdict case detail; do
 		case $verdict in
-		skip) echo "ok $((++tap_count)) - $name: $case # SKIP $detail" ;;
+		skip) echo "ok $((++tap_count)) - $1: $case # SKIP $detail" ;;
 		*)
 			[[ $verdict == pass ]]
-			tap_result $? "$name: $case${detail:+: $detail}"
+			tap_result $? "$1: $case${detail:+: $detail}"
 			;;
 		esac
-	done < <(jq -r '.results[] | [.result, .case, .detail] | @tsv' "$dir/conform.json")
-	kill "$pid" 2>/dev/null
-	wait "$pid" 2>/dev/null
+	done < <(jq -r '.results[] | [.result, .case, .detail] | @tsv' conform.json)
+	ok "$1: no worker is left" wait_for 20 no_workers
 }
 
-mkdir "$dir/host"
-mkfifo "$dir/orders"
-exec 3<>"$dir/orders"
-"$BUILD/xenpv-local" "$dir/host" 3>&- >"$dir/local.log" 2>&1 &
-pids+=($!)
-for ((i = 0; i < 100; i++)); do
-	[[ -S $dir/host/xenstore ]] && break
-	sleep 0.05
-done
-suite "plain" features=0
-suite "all" order=4 indirect=64 block=4096
-suite "read-only" info=4 indirect=600
-((tap_count > 150)) || { tap_result 1 "all cases were run"; sed 's/^/# /' "$dir"/*.log; }
-stop
+mkdir host
+ok "xenpvd answers" daemon_start || tap_end
+suite "64 bits" x86_64-abi w,queues=2
+suite "32 bits" x86_32-abi w,queues=2
+suite "large blocks" x86_64-abi w,blocksize=4096
+suite "large blocks, 32 bits" x86_32-abi w,blocksize=4096,queues=1
+suite "read-only" x86_64-abi ro
+ok "xenpvd ends" daemon_stop
+((tap_count > 300)) || { tap_result 1 "all cases were run"; sed 's/^/# /' conform.log xenpvd.log; }
 tap_end
