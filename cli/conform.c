@@ -13,7 +13,7 @@
 #include "cli/text.h"
 #include "conform/backend.h"
 #include "conform/blk.h"
-#include "conform/frontend.h"
+#include "conform/vscsi_front.h"
 #include "control/site.h"
 #include "control/toolstack.h"
 #include "control/vbd_name.h"
@@ -207,7 +207,7 @@ static int run_frontend(const struct cli_args *args,
 		return rc;
 	cfg.unit = (uint32_t)unit;
 	cfg.domid = guest.domid;
-	return frontend_conform(&cfg, opt, count, why, len);
+	return vscsi_front_conform(&cfg, opt, count, why, len);
 }
 
 static const struct kind kinds[] = {
@@ -225,7 +225,7 @@ static const struct kind kinds[] = {
 	},
 	{
 		.name = "vscsi-frontend",
-		.cases = frontend_cases,
+		.cases = vscsi_front_cases,
 		.run = run_frontend,
 		.args_min = 1,
 		.args_max = 2,

@@ -6,63 +6,63 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "conform/frontend.h"
+#include "conform/vscsi_front.h"
 
 /* What is done instead of answering the first READ; R is answered or kept. */
 struct lie {
-	void (*tell)(struct raw_back *k, struct raw_req *r, uint32_t value);
+	void (*tell)(struct raw_vscsi *k, struct raw_req *r, uint32_t value);
 	uint32_t value;
 };
 
-static bool lie_once(struct raw_back *k, struct raw_req *r)
+static bool lie_once(struct raw_vscsi *k, struct raw_req *r)
 {
-	const struct lie *lie = k->arg;
+	const struct lie *lie = k->b.arg;
 
-	if (!target_is_read(&r->req) || k->step)
+	if (!target_is_read(&r->req) || k->b.step)
 		return false;
-	k->step = 1;
+	k->b.step = 1;
 	lie->tell(k, r, lie->value);
 	return true;
 }
 
 static void lies(struct conform *c, const void *arg)
 {
-	struct raw_back *k = back_of(c);
+	struct raw_vscsi *k = vscsi_of(c);
 	int pid = -1;
 
-	k->arg = arg;
+	k->b.arg = arg;
 	k->sg_grant = 0;
-	raw_make(k, RAW_LUNS);
+	raw_make_luns(k, RAW_LUNS);
 	k->script = lie_once;
-	k->patience = 5000;
+	k->b.patience = 5000;
 	/* after a lie the handshake may stop: that is no failure of the case */
-	if (!raw_back_connect(k)) {
-		if (!k->step)
+	if (!raw_back_connect(&k->b)) {
+		if (!k->b.step)
 			return;
 		c->verdict = CONFORM_PASS;
 	}
-	frontend_idle(k, 3000);
-	if (!k->step)
-		pid = frontend_stimulus(k);
-	raw_serve(k, 3000, NULL);
+	frontend_idle(&k->b, 3000);
+	if (!k->b.step)
+		pid = frontend_stimulus(&k->b);
+	raw_serve(&k->b, 3000, NULL);
 	/* what hangs in there by now is the lie's doing */
-	frontend_stimulus_end(k, pid);
-	if (!k->step)
+	frontend_stimulus_end(&k->b, pid);
+	if (!k->b.step)
 		conform_skip(c, "it has sent no READ: --stimulus");
 	if (c->verdict == CONFORM_PASS)
 		c->detail[0] = '\0';
 	conform_note(c, "its state is %" PRIu32,
-		     raw_front_u32(k, WIRE_BUS_STATE));
+		     raw_front_u32(&k->b, WIRE_BUS_STATE));
 }
 
-static void other_rqid(struct raw_back *k, struct raw_req *r, uint32_t value)
+static void other_rqid(struct raw_vscsi *k, struct raw_req *r, uint32_t value)
 {
 	struct wire_scsi_rsp rsp = {.rqid = (uint16_t)value};
 
 	raw_answer_with(k, r, &rsp);
 }
 
-static void twice(struct raw_back *k, struct raw_req *r, uint32_t value)
+static void twice(struct raw_vscsi *k, struct raw_req *r, uint32_t value)
 {
 	struct wire_scsi_rsp rsp = {.rqid = r->req.rqid};
 
@@ -71,16 +71,16 @@ static void twice(struct raw_back *k, struct raw_req *r, uint32_t value)
 	raw_answer_with(k, NULL, &rsp);
 }
 
-static void jump(struct raw_back *k, struct raw_req *r, uint32_t value)
+static void jump(struct raw_vscsi *k, struct raw_req *r, uint32_t value)
 {
-	struct wire_ring *ring = k->ring;
+	struct wire_ring *ring = k->b.ring[0].shared;
 
 	(void)r;
-	xpv_store32(&ring->rsp_prod, k->rsp_prod + value);
-	k->ops->notify(k->link);
+	xpv_store32(&ring->rsp_prod, k->b.ring[0].rsp_prod + value);
+	raw_back_notify(&k->b, &k->b.ring[0]);
 }
 
-static void long_sense(struct raw_back *k, struct raw_req *r, uint32_t value)
+static void long_sense(struct raw_vscsi *k, struct raw_req *r, uint32_t value)
 {
 	struct wire_scsi_rsp rsp = {.rqid = r->req.rqid};
 
@@ -90,7 +90,7 @@ static void long_sense(struct raw_back *k, struct raw_req *r, uint32_t value)
 	raw_answer_with(k, r, &rsp);
 }
 
-static void residual(struct raw_back *k, struct raw_req *r, uint32_t value)
+static void residual(struct raw_vscsi *k, struct raw_req *r, uint32_t value)
 {
 	struct wire_scsi_rsp rsp = {.rqid = r->req.rqid,
 				    .residual_len = r->bytes + value};
@@ -98,37 +98,37 @@ static void residual(struct raw_back *k, struct raw_req *r, uint32_t value)
 	raw_answer_with(k, r, &rsp);
 }
 
-static void garbage(struct raw_back *k, struct raw_req *r, uint32_t value)
+static void garbage(struct raw_vscsi *k, struct raw_req *r, uint32_t value)
 {
 	(void)r;
-	memset((uint8_t *)k->ring + WIRE_RING_SLOTS_OFFS, (int)value,
-	       WIRE_PAGE_SIZE - WIRE_RING_SLOTS_OFFS);
-	k->rsp_prod++;
-	raw_back_push(k);
+	memset((uint8_t *)k->b.ring[0].shared + WIRE_RING_SLOTS_OFFS,
+	       (int)value, WIRE_PAGE_SIZE - WIRE_RING_SLOTS_OFFS);
+	k->b.ring[0].rsp_prod++;
+	raw_back_push(&k->b, &k->b.ring[0]);
 }
 
-static void storm(struct raw_back *k, struct raw_req *r, uint32_t value)
+static void storm(struct raw_vscsi *k, struct raw_req *r, uint32_t value)
 {
 	while (value--)
-		k->ops->notify(k->link);
+		raw_back_notify(&k->b, &k->b.ring[0]);
 	raw_answer_as_disk(k, r);
 }
 
 /* The backend dies: its mapping and its event channel are gone. */
 static void dies(struct conform *c, const void *arg)
 {
-	struct raw_back *k = back_of(c);
+	struct raw_vscsi *k = vscsi_of(c);
 
 	(void)arg;
-	if (!frontend_connect(c, 0, NULL))
+	if (!vscsi_connect(c, 0, NULL))
 		return;
-	frontend_idle(k, 10000);
-	raw_detach(k);
+	frontend_idle(&k->b, 10000);
+	raw_detach(&k->b);
 	conform_sleep(1000);
-	raw_back_put_u32(k, WIRE_BUS_STATE, WIRE_BUS_CLOSED);
-	raw_serve(k, 1000, NULL);
+	raw_back_put_u32(&k->b, WIRE_BUS_STATE, WIRE_BUS_CLOSED);
+	raw_serve(&k->b, 1000, NULL);
 	conform_note(c, "its state is %" PRIu32,
-		     raw_front_u32(k, WIRE_BUS_STATE));
+		     raw_front_u32(&k->b, WIRE_BUS_STATE));
 }
 
 #define LIE(text, rule, flag, ...)                                             \

@@ -5,43 +5,32 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "conform/frontend.h"
-
-/* Wait for the frontend's state; the case has failed if it is another. */
-static bool wants(struct conform *c, uint32_t a, uint32_t b, const char *when)
-{
-	uint32_t state = raw_serve_until(back_of(c), WIRE_BUS_STATE, a, b,
-					 RAW_BACK_WAIT_MS);
-
-	if (state == a || state == b)
-		return true;
-	return conform_fail(c, "%s its state is %" PRIu32, when, state);
-}
+#include "conform/vscsi_front.h"
 
 static void usual(struct conform *c, const void *arg)
 {
 	(void)arg;
-	frontend_connect(c, 128, NULL);
+	vscsi_connect(c, 128, NULL);
 }
 
 static void ring_nodes(struct conform *c, const void *arg)
 {
 	static const char *const leaf[] = {WIRE_BUS_RING_REF,
 					   WIRE_BUS_EVENT_CHANNEL};
-	struct raw_back *k = back_of(c);
+	struct raw_vscsi *k = vscsi_of(c);
 	char text[64];
 	size_t i;
 
 	(void)arg;
-	raw_make(k, RAW_LUNS);
-	raw_back_put_u32(k, WIRE_BUS_STATE, WIRE_BUS_INIT_WAIT);
-	if (!wants(c, WIRE_BUS_INITIALISED, WIRE_BUS_INITIALISED, "at 2"))
+	raw_make_luns(k, RAW_LUNS);
+	raw_back_put_u32(&k->b, WIRE_BUS_STATE, WIRE_BUS_INIT_WAIT);
+	if (!frontend_wants(c, WIRE_BUS_INITIALISED, "at 2"))
 		return;
 	for (i = 0; i < XPV_ARRAY_SIZE(leaf); i++)
-		if (!raw_front_text(k, leaf[i], text, sizeof(text)) ||
+		if (!raw_front_text(&k->b, leaf[i], text, sizeof(text)) ||
 		    strspn(text, "0123456789") != strlen(text) || !*text)
 			conform_fail(c, "%s is '%s'", leaf[i], text);
-	raw_attach(k);
+	raw_attach(&k->b);
 }
 
 static void protocol_node(struct conform *c, const void *arg)
@@ -49,7 +38,7 @@ static void protocol_node(struct conform *c, const void *arg)
 	char text[64];
 
 	(void)arg;
-	if (!frontend_connect(c, 0, NULL))
+	if (!vscsi_connect(c, 0, NULL))
 		return;
 	if (!raw_front_text(back_of(c), WIRE_BUS_PROTOCOL, text, sizeof(text)))
 		conform_note(c, "not written");
@@ -63,34 +52,34 @@ static void protocol_node(struct conform *c, const void *arg)
 /* The backend comes a second after the frontend's directory. */
 static void late(struct conform *c, const void *arg)
 {
-	struct raw_back *k = back_of(c);
+	struct raw_vscsi *k = vscsi_of(c);
 
 	(void)arg;
-	raw_make(k, RAW_LUNS);
+	raw_make_luns(k, RAW_LUNS);
 	conform_sleep(1500);
-	raw_back_connect(k);
+	raw_back_connect(&k->b);
 }
 
 /* State 4 for a frontend that has never seen 2. */
 static void without_init_wait(struct conform *c, const void *arg)
 {
-	struct raw_back *k = back_of(c);
+	struct raw_vscsi *k = vscsi_of(c);
 	uint32_t n;
 
 	(void)arg;
-	raw_make(k, RAW_LUNS);
-	n = raw_serve_until(k, WIRE_BUS_STATE, WIRE_BUS_INITIALISED,
+	raw_make_luns(k, RAW_LUNS);
+	n = raw_serve_until(&k->b, WIRE_BUS_STATE, WIRE_BUS_INITIALISED,
 			    WIRE_BUS_INITIALISED, 5000);
 	if (n != WIRE_BUS_INITIALISED) {
 		conform_note(c, "it waits for 2");
 		return;
 	}
-	if (!raw_attach(k))
+	if (!raw_attach(&k->b))
 		return;
 	for (n = 0; n < RAW_LUNS; n++)
 		raw_dev_state(k, n, WIRE_BUS_INITIALISED);
-	raw_back_put_u32(k, WIRE_BUS_STATE, WIRE_BUS_CONNECTED);
-	wants(c, WIRE_BUS_CONNECTED, WIRE_BUS_CONNECTED, "at 4");
+	raw_back_put_u32(&k->b, WIRE_BUS_STATE, WIRE_BUS_CONNECTED);
+	frontend_wants(c, WIRE_BUS_CONNECTED, "at 4");
 }
 
 /* States that nobody has heard of, and some in the wrong place. */
@@ -98,53 +87,53 @@ static void strange_states(struct conform *c, const void *arg)
 {
 	static const char *const states[] = {"0",    "9", "4294967295", "-1",
 					     "four", "",  "3"};
-	struct raw_back *k = back_of(c);
+	struct raw_vscsi *k = vscsi_of(c);
 	size_t i;
 
 	(void)arg;
-	if (!frontend_connect(c, 0, NULL))
+	if (!vscsi_connect(c, 0, NULL))
 		return;
 	for (i = 0; i < XPV_ARRAY_SIZE(states); i++) {
-		raw_back_put(k, WIRE_BUS_STATE, states[i]);
-		raw_serve(k, 200, NULL);
+		raw_back_put(&k->b, WIRE_BUS_STATE, states[i]);
+		raw_serve(&k->b, 200, NULL);
 	}
-	raw_back_put_u32(k, WIRE_BUS_STATE, WIRE_BUS_CONNECTED);
-	raw_serve(k, 500, NULL);
+	raw_back_put_u32(&k->b, WIRE_BUS_STATE, WIRE_BUS_CONNECTED);
+	raw_serve(&k->b, 500, NULL);
 	conform_note(c, "its state is %" PRIu32,
-		     raw_front_u32(k, WIRE_BUS_STATE));
+		     raw_front_u32(&k->b, WIRE_BUS_STATE));
 }
 
 static void closes(struct conform *c, const void *arg)
 {
-	struct raw_back *k = back_of(c);
+	struct raw_vscsi *k = vscsi_of(c);
 
 	(void)arg;
-	if (!frontend_connect(c, 0, NULL))
+	if (!vscsi_connect(c, 0, NULL))
 		return;
-	frontend_idle(k, 10000);
-	raw_back_put_u32(k, WIRE_BUS_STATE, WIRE_BUS_CLOSING);
-	wants(c, WIRE_BUS_CLOSED, WIRE_BUS_CLOSED, "after it");
+	frontend_idle(&k->b, 10000);
+	raw_back_put_u32(&k->b, WIRE_BUS_STATE, WIRE_BUS_CLOSING);
+	frontend_wants(c, WIRE_BUS_CLOSED, "after it");
 }
 
 /* State 6, and no 5 before it. A frontend may begin anew at once, as the device
  * is online: it is seen to have left state 4. */
 static void closed_at_once(struct conform *c, const void *arg)
 {
-	struct raw_back *k = back_of(c);
+	struct raw_vscsi *k = vscsi_of(c);
 	uint32_t state;
 	int i;
 
 	(void)arg;
-	if (!frontend_connect(c, 0, NULL))
+	if (!vscsi_connect(c, 0, NULL))
 		return;
-	frontend_idle(k, 10000);
-	raw_detach(k);
-	raw_back_put_u32(k, WIRE_BUS_STATE, WIRE_BUS_CLOSED);
+	frontend_idle(&k->b, 10000);
+	raw_detach(&k->b);
+	raw_back_put_u32(&k->b, WIRE_BUS_STATE, WIRE_BUS_CLOSED);
 	for (i = 0; i < 100; i++) {
-		state = raw_front_u32(k, WIRE_BUS_STATE);
+		state = raw_front_u32(&k->b, WIRE_BUS_STATE);
 		if (state != WIRE_BUS_CONNECTED && state != WIRE_BUS_CLOSING)
 			break;
-		raw_serve(k, 100, NULL);
+		raw_serve(&k->b, 100, NULL);
 	}
 	conform_note(c, "its state is %" PRIu32, state);
 	if (i == 100)
@@ -154,56 +143,56 @@ static void closed_at_once(struct conform *c, const void *arg)
 /* Before it has ever been connected. */
 static void closes_early(struct conform *c, const void *arg)
 {
-	struct raw_back *k = back_of(c);
+	struct raw_vscsi *k = vscsi_of(c);
 
 	(void)arg;
-	raw_make(k, RAW_LUNS);
-	raw_back_put_u32(k, WIRE_BUS_STATE, WIRE_BUS_INIT_WAIT);
-	if (!wants(c, WIRE_BUS_INITIALISED, WIRE_BUS_INITIALISED, "at 2"))
+	raw_make_luns(k, RAW_LUNS);
+	raw_back_put_u32(&k->b, WIRE_BUS_STATE, WIRE_BUS_INIT_WAIT);
+	if (!frontend_wants(c, WIRE_BUS_INITIALISED, "at 2"))
 		return;
-	raw_back_put_u32(k, WIRE_BUS_STATE, WIRE_BUS_CLOSING);
-	wants(c, WIRE_BUS_CLOSED, WIRE_BUS_CLOSED, "at 5");
+	raw_back_put_u32(&k->b, WIRE_BUS_STATE, WIRE_BUS_CLOSING);
+	frontend_wants(c, WIRE_BUS_CLOSED, "at 5");
 }
 
 /* The same unit again, at once. */
 static void again(struct conform *c, const void *arg)
 {
-	struct raw_back *k = back_of(c);
+	struct raw_vscsi *k = vscsi_of(c);
 	int i;
 
 	(void)arg;
 	for (i = 0; i < 3; i++) {
-		if (!frontend_connect(c, i == 1 ? 64 : 0, NULL))
+		if (!vscsi_connect(c, i == 1 ? 64 : 0, NULL))
 			return;
-		frontend_idle(k, 10000);
-		if (!raw_unmake(k)) {
+		frontend_idle(&k->b, 10000);
+		if (!raw_unmake(&k->b)) {
 			conform_fail(c, "it does not close");
 			return;
 		}
-		k->unit--;
+		k->b.unit--;
 	}
-	k->unit++;
+	k->b.unit++;
 }
 
 /* What is offered, in text; what is kept to is looked at in each request. */
 static void offers(struct conform *c, const void *arg)
 {
-	struct raw_back *k = back_of(c);
-	uint32_t before = k->ill;
+	struct raw_vscsi *k = vscsi_of(c);
+	uint32_t before = k->b.ill;
 	char *end;
 
 	k->sg_grant = 0;
-	raw_make(k, RAW_LUNS);
-	raw_back_put(k, WIRE_BUS_SCSI_SG_GRANT, arg);
+	raw_make_luns(k, RAW_LUNS);
+	raw_back_put(&k->b, WIRE_BUS_SCSI_SG_GRANT, arg);
 	k->sg_grant = (uint32_t)strtoul(arg, &end, 10);
 	if (*end || k->sg_grant < WIRE_SCSI_SEGS || k->sg_grant > 65535)
 		k->sg_grant = 0;
-	if (!raw_back_connect(k))
+	if (!raw_back_connect(&k->b))
 		return;
-	frontend_idle(k, 10000);
-	frontend_stimulate(k);
-	if (k->ill != before)
-		conform_fail(c, "%s", k->ill_why);
+	frontend_idle(&k->b, 10000);
+	frontend_stimulate(&k->b);
+	if (k->b.ill != before)
+		conform_fail(c, "%s", k->b.ill_why);
 	conform_note(c, "%" PRIu32 " requests, %" PRIu32 " with lists", k->cdbs,
 		     k->listed);
 }

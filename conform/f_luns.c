@@ -4,30 +4,19 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "conform/frontend.h"
+#include "conform/vscsi_front.h"
 
 /* Counts requests for the second LUN. */
-static bool count_second(struct raw_back *k, struct raw_req *r)
+static bool count_second(struct raw_vscsi *k, struct raw_req *r)
 {
-	k->step += r->req.lun == 1;
+	k->b.step += r->req.lun == 1;
 	return false;
-}
-
-static bool state_is(struct conform *c, uint32_t want, const char *when)
-{
-	uint32_t state = raw_serve_until(back_of(c), WIRE_BUS_STATE, want, want,
-					 RAW_BACK_WAIT_MS);
-
-	if (state == want)
-		return true;
-	return conform_fail(c, "%s the frontend's state is %" PRIu32, when,
-			    state);
 }
 
 static bool dev_is(struct conform *c, uint32_t n, uint32_t want,
 		   const char *when)
 {
-	uint32_t state = raw_front_dev(back_of(c), n);
+	uint32_t state = raw_front_dev(vscsi_of(c), n);
 
 	if (state == want)
 		return true;
@@ -37,96 +26,96 @@ static bool dev_is(struct conform *c, uint32_t n, uint32_t want,
 
 static void found(struct conform *c, const void *arg)
 {
-	struct raw_back *k = back_of(c);
+	struct raw_vscsi *k = vscsi_of(c);
 
 	(void)arg;
-	if (!frontend_connect(c, 0, count_second))
+	if (!vscsi_connect(c, 0, count_second))
 		return;
 	dev_is(c, 0, WIRE_BUS_CONNECTED, "connected,");
 	dev_is(c, 1, WIRE_BUS_CONNECTED, "connected,");
-	frontend_idle(k, 10000);
-	if (!k->requests)
-		frontend_stimulate(k);
-	if (!k->requests)
+	frontend_idle(&k->b, 10000);
+	if (!k->b.requests)
+		frontend_stimulate(&k->b);
+	if (!k->b.requests)
 		conform_skip(c, "it has sent no request: --stimulus");
-	else if (!k->step || k->step == k->requests)
+	else if (!k->b.step || k->b.step == k->b.requests)
 		conform_fail(c,
 			     "%" PRIu32 " of %" PRIu32
 			     " requests were for the second LUN",
-			     k->step, k->requests);
-	conform_note(c, "%" PRIu32 " requests", k->requests);
+			     k->b.step, k->b.requests);
+	conform_note(c, "%" PRIu32 " requests", k->b.requests);
 }
 
 static bool add_second(struct conform *c)
 {
-	struct raw_back *k = back_of(c);
+	struct raw_vscsi *k = vscsi_of(c);
 	char vdev[32];
 
-	snprintf(vdev, sizeof(vdev), "%" PRIu32 ":0:0:1", k->unit);
+	snprintf(vdev, sizeof(vdev), "%" PRIu32 ":0:0:1", k->b.unit);
 	raw_add_dev(k, 1, vdev, WIRE_BUS_INITIALISING);
-	raw_back_put_u32(k, WIRE_BUS_STATE, WIRE_BUS_RECONFIGURING);
-	if (!state_is(c, WIRE_BUS_RECONFIGURING, "at 7"))
+	raw_back_put_u32(&k->b, WIRE_BUS_STATE, WIRE_BUS_RECONFIGURING);
+	if (!frontend_wants(c, WIRE_BUS_RECONFIGURING, "at 7"))
 		return false;
 	raw_dev_state(k, 1, WIRE_BUS_INITIALISED);
-	raw_back_put_u32(k, WIRE_BUS_STATE, WIRE_BUS_RECONFIGURED);
-	if (!state_is(c, WIRE_BUS_CONNECTED, "at 8"))
+	raw_back_put_u32(&k->b, WIRE_BUS_STATE, WIRE_BUS_RECONFIGURED);
+	if (!frontend_wants(c, WIRE_BUS_CONNECTED, "at 8"))
 		return false;
 	dev_is(c, 1, WIRE_BUS_CONNECTED, "at 8");
 	raw_dev_state(k, 1, WIRE_BUS_CONNECTED);
-	raw_back_put_u32(k, WIRE_BUS_STATE, WIRE_BUS_CONNECTED);
-	frontend_idle(k, 10000);
+	raw_back_put_u32(&k->b, WIRE_BUS_STATE, WIRE_BUS_CONNECTED);
+	frontend_idle(&k->b, 10000);
 	return true;
 }
 
 static bool remove_second(struct conform *c)
 {
-	struct raw_back *k = back_of(c);
+	struct raw_vscsi *k = vscsi_of(c);
 
 	raw_dev_state(k, 1, WIRE_BUS_CLOSING);
-	raw_back_put_u32(k, WIRE_BUS_STATE, WIRE_BUS_RECONFIGURING);
-	if (!state_is(c, WIRE_BUS_RECONFIGURING, "at 7"))
+	raw_back_put_u32(&k->b, WIRE_BUS_STATE, WIRE_BUS_RECONFIGURING);
+	if (!frontend_wants(c, WIRE_BUS_RECONFIGURING, "at 7"))
 		return false;
 	dev_is(c, 1, WIRE_BUS_CLOSED, "at 7");
 	raw_dev_state(k, 1, WIRE_BUS_CLOSED);
-	raw_back_put_u32(k, WIRE_BUS_STATE, WIRE_BUS_RECONFIGURED);
-	if (!state_is(c, WIRE_BUS_CONNECTED, "at 8"))
+	raw_back_put_u32(&k->b, WIRE_BUS_STATE, WIRE_BUS_RECONFIGURED);
+	if (!frontend_wants(c, WIRE_BUS_CONNECTED, "at 8"))
 		return false;
-	raw_back_put_u32(k, WIRE_BUS_STATE, WIRE_BUS_CONNECTED);
-	raw_serve(k, 500, NULL);
+	raw_back_put_u32(&k->b, WIRE_BUS_STATE, WIRE_BUS_CONNECTED);
+	raw_serve(&k->b, 500, NULL);
 	return true;
 }
 
 static void plugged(struct conform *c, const void *arg)
 {
 	const uint32_t *rounds = arg;
-	struct raw_back *k = back_of(c);
+	struct raw_vscsi *k = vscsi_of(c);
 	uint32_t i;
 
 	k->sg_grant = 0;
-	raw_make(k, 1);
+	raw_make_luns(k, 1);
 	k->script = count_second;
-	if (!raw_back_connect(k))
+	if (!raw_back_connect(&k->b))
 		return;
-	frontend_idle(k, 10000);
+	frontend_idle(&k->b, 10000);
 	for (i = 0; i < *rounds; i++) {
-		k->step = 0;
+		k->b.step = 0;
 		if (!add_second(c))
 			return;
-		if (!k->step)
-			frontend_stimulate(k);
-		if (!k->step && k->requests)
+		if (!k->b.step)
+			frontend_stimulate(&k->b);
+		if (!k->b.step && k->b.requests)
 			conform_fail(c, "the new LUN is not used");
 		if (!remove_second(c))
 			return;
-		k->step = 0;
-		raw_serve(k, 500, NULL);
-		if (k->step)
+		k->b.step = 0;
+		raw_serve(&k->b, 500, NULL);
+		if (k->b.step)
 			conform_fail(c, "the removed LUN is still used");
 	}
 }
 
 /* The second LUN says of itself that it is not there. */
-static bool refuse_second(struct raw_back *k, struct raw_req *r)
+static bool refuse_second(struct raw_vscsi *k, struct raw_req *r)
 {
 	if (r->req.lun != 1)
 		return false;
@@ -137,22 +126,22 @@ static bool refuse_second(struct raw_back *k, struct raw_req *r)
 static void silent(struct conform *c, const void *arg)
 {
 	(void)arg;
-	if (!frontend_connect(c, 0, refuse_second))
+	if (!vscsi_connect(c, 0, refuse_second))
 		return;
 	dev_is(c, 0, WIRE_BUS_CONNECTED, "connected,");
 	/* a driver that looks at it first gives it up: 6 */
-	conform_note(c, "dev-1 is %" PRIu32, raw_front_dev(back_of(c), 1));
+	conform_note(c, "dev-1 is %" PRIu32, raw_front_dev(vscsi_of(c), 1));
 }
 
 /* A second device whose v-dev is ARG. */
 static void bad_vdev(struct conform *c, const void *arg)
 {
-	struct raw_back *k = back_of(c);
+	struct raw_vscsi *k = vscsi_of(c);
 
 	k->sg_grant = 0;
-	raw_make(k, 1);
+	raw_make_luns(k, 1);
 	raw_add_dev(k, 1, arg, WIRE_BUS_INITIALISED);
-	if (!raw_back_connect(k))
+	if (!raw_back_connect(&k->b))
 		return;
 	dev_is(c, 0, WIRE_BUS_CONNECTED, "connected,");
 	conform_note(c, "dev-1 is %" PRIu32, raw_front_dev(k, 1));

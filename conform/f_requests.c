@@ -2,55 +2,55 @@
 /* Cases for a frontend: what its requests are like. */
 #include <inttypes.h>
 
-#include "conform/frontend.h"
+#include "conform/vscsi_front.h"
 
 /* I/O of all kinds, by the command of --stimulus. */
 static void load(struct conform *c, const void *arg)
 {
 	const uint32_t *sg_grant = arg;
-	struct raw_back *k = back_of(c);
-	uint32_t before = k->ill;
+	struct raw_vscsi *k = vscsi_of(c);
+	uint32_t before = k->b.ill;
 	int status;
 
 	if (!c->opt->stimulus) {
 		conform_skip(c, "--stimulus is not given");
 		return;
 	}
-	if (!frontend_connect(c, *sg_grant, NULL))
+	if (!vscsi_connect(c, *sg_grant, NULL))
 		return;
-	frontend_idle(k, 10000);
-	status = frontend_stimulate(k);
+	frontend_idle(&k->b, 10000);
+	status = frontend_stimulate(&k->b);
 	if (status)
 		conform_fail(c, "the command of --stimulus ends with %d",
 			     status);
-	if (k->ill != before)
-		conform_fail(c, "%s", k->ill_why);
+	if (k->b.ill != before)
+		conform_fail(c, "%s", k->b.ill_why);
 	conform_note(c, "%" PRIu32 " requests, %" PRIu32 " with lists",
-		     k->requests, k->listed);
+		     k->b.requests, k->listed);
 }
 
 /* What was wrong with any request so far. */
 static void all_requests(struct conform *c, const void *arg)
 {
-	struct raw_back *k = back_of(c);
+	struct raw_vscsi *k = vscsi_of(c);
 
 	(void)arg;
-	if (k->ill)
+	if (k->b.ill)
 		conform_fail(c, "%s, and %" PRIu32 " others of %" PRIu32,
-			     k->ill_why, k->ill - 1, k->all);
-	conform_note(c, "%" PRIu32 " requests", k->all);
+			     k->b.ill_why, k->b.ill - 1, k->b.all);
+	conform_note(c, "%" PRIu32 " requests", k->b.all);
 }
 
 static void clean(struct conform *c, const void *arg)
 {
-	struct raw_back *k = back_of(c);
+	struct raw_vscsi *k = vscsi_of(c);
 
 	(void)arg;
 	if (k->unclean && c->opt->strict)
 		conform_fail(c, "%" PRIu32 " of %" PRIu32 " requests",
-			     k->unclean, k->all);
+			     k->unclean, k->b.all);
 	conform_note(c, "rests in %" PRIu32 " of %" PRIu32 " requests",
-		     k->unclean, k->all);
+		     k->unclean, k->b.all);
 }
 
 static const uint32_t none, some = 128;

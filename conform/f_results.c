@@ -6,7 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "conform/frontend.h"
+#include "conform/vscsi_front.h"
 
 struct outcome {
 	int32_t rslt;
@@ -17,14 +17,14 @@ struct outcome {
 	bool short_read;   /* GOOD, and a residual of all that was asked for */
 };
 
-static bool spoil(struct raw_back *k, struct raw_req *r)
+static bool spoil(struct raw_vscsi *k, struct raw_req *r)
 {
-	const struct outcome *o = k->arg;
+	const struct outcome *o = k->b.arg;
 	struct wire_scsi_rsp rsp = {.rqid = r->req.rqid, .rslt = o->rslt};
 
-	if (!target_is_read(&r->req) || k->step >= (o->times ? o->times : 1))
+	if (!target_is_read(&r->req) || k->b.step >= (o->times ? o->times : 1))
 		return false;
-	k->step++;
+	k->b.step++;
 	rsp.residual_len = o->rslt || o->short_read ? r->bytes : 0;
 	if (o->key)
 		target_sense(&rsp, o->key, o->asc);
@@ -40,25 +40,25 @@ static bool spoil(struct raw_back *k, struct raw_req *r)
 
 static void outcome(struct conform *c, const void *arg)
 {
-	struct raw_back *k = back_of(c);
+	struct raw_vscsi *k = vscsi_of(c);
 	uint32_t state, i;
 
-	k->arg = arg;
-	if (!frontend_connect(c, 0, spoil))
+	k->b.arg = arg;
+	if (!vscsi_connect(c, 0, spoil))
 		return;
-	frontend_idle(k, 20000);
+	frontend_idle(&k->b, 20000);
 	/* a driver need not look at its disks, or try again, by itself */
-	for (i = 0; i < 4 && k->reads <= k->step; i++) {
-		frontend_stimulate(k);
-		if (k->reads <= k->step)
-			frontend_idle(k, 5000);
+	for (i = 0; i < 4 && k->reads <= k->b.step; i++) {
+		frontend_stimulate(&k->b);
+		if (k->reads <= k->b.step)
+			frontend_idle(&k->b, 5000);
 	}
-	state = raw_front_u32(k, WIRE_BUS_STATE);
+	state = raw_front_u32(&k->b, WIRE_BUS_STATE);
 	if (state != WIRE_BUS_CONNECTED)
 		conform_fail(c, "its state is %" PRIu32, state);
-	if (!k->step)
+	if (!k->b.step)
 		conform_skip(c, "it has sent no READ: --stimulus");
-	else if (k->reads <= k->step && c->opt->stimulus)
+	else if (k->reads <= k->b.step && c->opt->stimulus)
 		conform_fail(c,
 			     "no READ comes after it, %" PRIu32
 			     " aborts, %" PRIu32 " resets",

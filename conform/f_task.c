@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "conform/frontend.h"
+#include "conform/vscsi_front.h"
 
 /* What is done at the abort, and at the reset which may follow. */
 struct plan {
@@ -17,7 +17,7 @@ struct plan {
 	int64_t late_ms;      /* before the abort is answered */
 };
 
-static struct raw_req *find(struct raw_back *k, uint8_t act)
+static struct raw_req *find(struct raw_vscsi *k, uint8_t act)
 {
 	uint32_t i;
 
@@ -28,25 +28,25 @@ static struct raw_req *find(struct raw_back *k, uint8_t act)
 }
 
 /* Keep the first READ, and all that asks for it. */
-static bool keep(struct raw_back *k, struct raw_req *r)
+static bool keep(struct raw_vscsi *k, struct raw_req *r)
 {
 	if (r->req.act != WIRE_SCSI_ACT_CDB) {
-		k->since = conform_now();
+		k->b.since = conform_now();
 		return true;
 	}
-	if (!target_is_read(&r->req) || k->step)
+	if (!target_is_read(&r->req) || k->b.step)
 		return false;
-	k->step = 1;
+	k->b.step = 1;
 	return true;
 }
 
-static void end_task(struct raw_back *k, uint8_t act, int32_t rslt)
+static void end_task(struct raw_vscsi *k, uint8_t act, int32_t rslt)
 {
-	const struct plan *plan = k->arg;
+	const struct plan *plan = k->b.arg;
 	struct raw_req *task = find(k, act);
 	struct raw_req *victim = find(k, WIRE_SCSI_ACT_CDB);
 
-	if (!task || !rslt || conform_now() < k->since + plan->late_ms)
+	if (!task || !rslt || conform_now() < k->b.since + plan->late_ms)
 		return;
 	if (victim && act == WIRE_SCSI_ACT_RESET && plan->victim == -1)
 		raw_answer(k, victim, WIRE_SCSI_HOST_RESET << 16);
@@ -57,54 +57,55 @@ static void end_task(struct raw_back *k, uint8_t act, int32_t rslt)
 	raw_answer(k, task, rslt);
 }
 
-static void turn(struct raw_back *k)
+static void turn(struct raw_back *b)
 {
-	const struct plan *plan = k->arg;
+	struct raw_vscsi *k = raw_vscsi(b);
+	const struct plan *plan = k->b.arg;
 
 	end_task(k, WIRE_SCSI_ACT_ABORT, plan->abort);
 	end_task(k, WIRE_SCSI_ACT_RESET, plan->reset);
 }
 
-static bool asked(struct raw_back *k)
+static bool asked(struct raw_back *b)
 {
-	return k->aborts || k->resets;
+	return raw_vscsi(b)->aborts || raw_vscsi(b)->resets;
 }
 
 static void unanswered(struct conform *c, const void *arg)
 {
 	const struct plan *plan = arg;
-	struct raw_back *k = back_of(c);
+	struct raw_vscsi *k = vscsi_of(c);
 	uint32_t state;
 	int pid = -1;
 
-	k->arg = arg;
+	k->b.arg = arg;
 	k->sg_grant = 0;
-	raw_make(k, RAW_LUNS);
+	raw_make_luns(k, RAW_LUNS);
 	k->script = keep;
-	k->each = turn;
+	k->b.each = turn;
 	/* a driver may read before it says that it is connected */
-	k->patience = 100000;
-	if (!raw_back_connect(k))
+	k->b.patience = 100000;
+	if (!raw_back_connect(&k->b))
 		return;
-	frontend_idle(k, 5000);
-	if (!k->step)
-		pid = frontend_stimulus(k);
+	frontend_idle(&k->b, 5000);
+	if (!k->b.step)
+		pid = frontend_stimulus(&k->b);
 	/* without a READ nothing is to be waited for */
-	raw_serve(k, 5000, asked);
-	if (k->step)
-		raw_serve(k, 75000, asked);
-	frontend_idle(k, 15000);
-	frontend_stimulus_end(k, pid);
+	raw_serve(&k->b, 5000, asked);
+	if (k->b.step)
+		raw_serve(&k->b, 75000, asked);
+	frontend_idle(&k->b, 15000);
+	frontend_stimulus_end(&k->b, pid);
 	conform_note(c, "%" PRIu32 " aborts, %" PRIu32 " resets", k->aborts,
 		     k->resets);
-	if (!k->step)
+	if (!k->b.step)
 		conform_skip(c, "it has sent no READ: --stimulus");
-	else if (!asked(k))
+	else if (!asked(&k->b))
 		conform_skip(c, "it goes on waiting, as it may");
 	else if (k->aborts && plan->abort == WIRE_SCSI_RESET_FAILED &&
 		 !k->resets)
 		conform_note(c, "no reset follows");
-	state = raw_front_u32(k, WIRE_BUS_STATE);
+	state = raw_front_u32(&k->b, WIRE_BUS_STATE);
 	if (state != WIRE_BUS_CONNECTED)
 		conform_fail(c, "its state is %" PRIu32, state);
 }
@@ -112,7 +113,7 @@ static void unanswered(struct conform *c, const void *arg)
 /* The abort names what it is for. */
 static void names_it(struct conform *c, const void *arg)
 {
-	struct raw_back *k = back_of(c);
+	struct raw_vscsi *k = vscsi_of(c);
 	struct raw_req *victim;
 
 	unanswered(c, arg);

@@ -69,7 +69,7 @@ bool target_is_read(const struct wire_scsi_req *req)
 }
 
 /* What a command returns: bytes in the buffer; -1: none of ours. */
-static int32_t inquiry(struct raw_back *k, const struct wire_scsi_req *req)
+static int32_t inquiry(struct raw_vscsi *k, const struct wire_scsi_req *req)
 {
 	uint8_t *out = k->buffer;
 
@@ -88,7 +88,7 @@ static int32_t inquiry(struct raw_back *k, const struct wire_scsi_req *req)
 	return 36;
 }
 
-static int32_t capacity_10(struct raw_back *k, const struct wire_scsi_req *req)
+static int32_t capacity_10(struct raw_vscsi *k, const struct wire_scsi_req *req)
 {
 	(void)req;
 	put_be(k->buffer, 4, BLOCKS - 1);
@@ -96,7 +96,7 @@ static int32_t capacity_10(struct raw_back *k, const struct wire_scsi_req *req)
 	return 8;
 }
 
-static int32_t capacity_16(struct raw_back *k, const struct wire_scsi_req *req)
+static int32_t capacity_16(struct raw_vscsi *k, const struct wire_scsi_req *req)
 {
 	if ((req->cmnd[1] & 0x1f) != 0x10)
 		return -1;
@@ -106,7 +106,8 @@ static int32_t capacity_16(struct raw_back *k, const struct wire_scsi_req *req)
 	return 32;
 }
 
-static int32_t mode_sense_6(struct raw_back *k, const struct wire_scsi_req *req)
+static int32_t mode_sense_6(struct raw_vscsi *k,
+			    const struct wire_scsi_req *req)
 {
 	(void)req;
 	memset(k->buffer, 0, 4);
@@ -114,7 +115,7 @@ static int32_t mode_sense_6(struct raw_back *k, const struct wire_scsi_req *req)
 	return 4;
 }
 
-static int32_t mode_sense_10(struct raw_back *k,
+static int32_t mode_sense_10(struct raw_vscsi *k,
 			     const struct wire_scsi_req *req)
 {
 	(void)req;
@@ -123,7 +124,7 @@ static int32_t mode_sense_10(struct raw_back *k,
 	return 8;
 }
 
-static int32_t report_luns(struct raw_back *k, const struct wire_scsi_req *req)
+static int32_t report_luns(struct raw_vscsi *k, const struct wire_scsi_req *req)
 {
 	(void)req;
 	memset(k->buffer, 0, 24);
@@ -132,7 +133,7 @@ static int32_t report_luns(struct raw_back *k, const struct wire_scsi_req *req)
 	return 8 + 8 * RAW_LUNS;
 }
 
-static int32_t nothing(struct raw_back *k, const struct wire_scsi_req *req)
+static int32_t nothing(struct raw_vscsi *k, const struct wire_scsi_req *req)
 {
 	(void)k, (void)req;
 	return 0;
@@ -140,7 +141,7 @@ static int32_t nothing(struct raw_back *k, const struct wire_scsi_req *req)
 
 static const struct {
 	uint8_t opcode;
-	int32_t (*run)(struct raw_back *k, const struct wire_scsi_req *req);
+	int32_t (*run)(struct raw_vscsi *k, const struct wire_scsi_req *req);
 } opcodes[] = {
 	{0x00, nothing},       {0x12, inquiry},	    {0x1a, mode_sense_6},
 	{0x1b, nothing},       {0x25, capacity_10}, {0x35, nothing},
@@ -148,8 +149,9 @@ static const struct {
 	{0x5a, mode_sense_10}, {0x1e, nothing},
 };
 
-static void transfer(struct raw_back *k, const struct raw_req *r, uint8_t *disk,
-		     uint64_t block, uint32_t blocks, struct wire_scsi_rsp *rsp)
+static void transfer(struct raw_vscsi *k, const struct raw_req *r,
+		     uint8_t *disk, uint64_t block, uint32_t blocks,
+		     struct wire_scsi_rsp *rsp)
 {
 	uint32_t len = blocks * 512;
 	bool good, rd = target_is_read(&r->req);
@@ -172,7 +174,7 @@ static void transfer(struct raw_back *k, const struct raw_req *r, uint8_t *disk,
 	rsp->residual_len = r->bytes - len;
 }
 
-void target_execute(struct raw_back *k, const struct raw_req *r,
+void target_execute(struct raw_vscsi *k, const struct raw_req *r,
 		    struct wire_scsi_rsp *rsp)
 {
 	const struct wire_scsi_req *req = &r->req;

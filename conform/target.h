@@ -6,13 +6,13 @@
 #ifndef CONFORM_TARGET_H
 #define CONFORM_TARGET_H
 
-#include "conform/raw_back.h"
+#include "conform/raw_vscsi.h"
 
 /*
  * Execute R: data goes through the buffer of K. RSP gets status, sense data and
  * residual.
  */
-void target_execute(struct raw_back *k, const struct raw_req *r,
+void target_execute(struct raw_vscsi *k, const struct raw_req *r,
 		    struct wire_scsi_rsp *rsp);
 
 /* Fixed sense data and CHECK CONDITION. */
