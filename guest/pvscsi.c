@@ -82,6 +82,7 @@ static void front_done(void *host, uint64_t cookie,
 		memcpy(cmd->data, slot->chunk, cmd->len - res->residual);
 	if (res->pinned && !cmd->granted)
 		replace_chunk(v, slot);
+	v->dev.session->ended++;
 	cmd->done(cmd);
 }
 
@@ -368,9 +369,10 @@ static void dequeue(struct pvscsi *v)
 		v->tail = &v->head;
 }
 
-static void fail(struct pvscsi_cmd *cmd, int err)
+static void fail(struct pvscsi *v, struct pvscsi_cmd *cmd, int err)
 {
 	cmd->err = err;
+	v->dev.session->ended++;
 	cmd->done(cmd);
 }
 
@@ -390,7 +392,7 @@ static bool pump(struct pvscsi *v)
 		any = true;
 		dequeue(v);
 		if (rc)
-			fail(cmd, rc);
+			fail(v, cmd, rc);
 	}
 	return any;
 }
@@ -461,7 +463,7 @@ static void fail_queued(struct pvscsi *v, int err)
 	v->tail = &v->head;
 	while ((cmd = head)) {
 		head = cmd->next;
-		fail(cmd, err);
+		fail(v, cmd, err);
 	}
 }
 
@@ -482,7 +484,7 @@ static void expire_queued(struct pvscsi *v)
 	v->tail = at;
 	while ((cmd = over)) {
 		over = cmd->next;
-		fail(cmd, cmd->timed_out ? -ECANCELED : -ETIMEDOUT);
+		fail(v, cmd, cmd->timed_out ? -ECANCELED : -ETIMEDOUT);
 	}
 }
 

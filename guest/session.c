@@ -242,9 +242,11 @@ void session_close(struct session *s)
 
 /* ------------------------------------------------------------- the loop */
 
-/* Let all devices work. True if there was anything to do. */
+/* Let all devices work. True if there was anything to do, or a request has
+ * ended: whoever waits for that looks again, before anything is waited for. */
 static bool work(struct session *s)
 {
+	uint64_t ended = s->ended;
 	bool any = false;
 
 	for (struct gdev *d = s->devices; d; d = d->next) {
@@ -252,7 +254,7 @@ static bool work(struct session *s)
 			any |= d->ops->poll(d);
 		d->ops->times(d);
 	}
-	return any;
+	return any || s->ended != ended;
 }
 
 static bool has_work(const struct session *s)

@@ -60,6 +60,7 @@ struct session {
 	uint64_t spin_ns;
 	uint32_t timeout_ms; /* of commands, where nothing else is said */
 	uint32_t turns;	     /* steps since descriptors were looked at */
+	uint64_t ended;	     /* requests that devices have answered so far */
 	int wake_fd;
 	void (*wake_fn)(void *ctx);
 	void *wake_ctx;

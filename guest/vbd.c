@@ -72,8 +72,9 @@ static void enqueue(struct vbd *v, struct vbd_req *req)
 		v->tail = &req->next;
 }
 
-static void end(struct vbd_req *req, int err)
+static void end(struct vbd *v, struct vbd_req *req, int err)
 {
+	v->dev.session->ended++;
 	req->err = err;
 	req->done(req);
 }
@@ -87,13 +88,13 @@ static void front_done(void *host, uint64_t cookie, int result, bool pinned)
 	v->slots[cookie].req = NULL;
 	v->busy_slots--;
 	if (result != XPV_ECANCELED)
-		end(req, result ? -store_errno(result) : 0);
+		end(v, req, result ? -store_errno(result) : 0);
 	else if (req->deadline <= v->dev.session->now)
-		end(req, -ETIMEDOUT);
+		end(v, req, -ETIMEDOUT);
 	else if (v->requeue)
 		enqueue(v, req);
 	else
-		end(req, v->ending);
+		end(v, req, v->ending);
 }
 
 static void front_trace(void *host, uint32_t event, uint64_t a, uint64_t b)
@@ -468,7 +469,7 @@ static bool pump(struct vbd *v)
 		any = true;
 		dequeue(v);
 		if (rc || req->none)
-			end(req, rc);
+			end(v, req, rc);
 	}
 	return any;
 }
@@ -527,7 +528,7 @@ static void end_queued(struct vbd *v, int err, bool all)
 	v->tail = at;
 	while ((req = over)) {
 		over = req->next;
-		end(req, req->none ? req->err : err);
+		end(v, req, req->none ? req->err : err);
 	}
 }
 
