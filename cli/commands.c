@@ -541,7 +541,8 @@ const struct command commands[] = {
 	{
 		.name = "conform",
 		.args = "vscsi-backend [CONTROLLER] | vscsi-frontend GUEST "
-			"[CONTROLLER] | blk-backend [DISK]",
+			"[CONTROLLER] | blk-backend [DISK] | blk-frontend GUEST "
+			"[DISK]",
 		.summary = "run the conformance suite against a peer",
 		.details =
 			"vscsi-backend   we are the frontend, in the guest: of "
@@ -556,6 +557,9 @@ const struct command commands[] = {
 			"blk-backend     we are the frontend of the block "
 			"device DISK (xvda).\n"
 			"                What is on it is lost.\n"
+			"blk-frontend    we are the backend, of block devices "
+			"from DISK on that\n"
+			"                GUEST gets for a moment each.\n"
 			"\n"
 			"Status 1 if a case fails. With -v, each result at "
 			"once on stderr.\n",

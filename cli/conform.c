@@ -13,6 +13,7 @@
 #include "cli/text.h"
 #include "conform/backend.h"
 #include "conform/blk.h"
+#include "conform/vbd_front.h"
 #include "conform/vscsi_front.h"
 #include "control/site.h"
 #include "control/toolstack.h"
@@ -129,8 +130,21 @@ static int run_backend(const struct cli_args *args,
 	return backend_conform(&cfg, opt, count, why, len);
 }
 
-/* The disk that the guest knows as xvda. */
-#define XVDA 51712
+/* The disk that the guest knows as xvda; and one of those with numbers for
+ * which there are no others (xen-vbd-interface(7)), where ours begin. */
+#define XVDA	      51712
+#define FIRST_OF_OURS (1u << 28 | 100u << 8)
+
+/* The disk that operand N names, if there is one. */
+static int disk_number(const struct cli_args *args, int n, uint32_t *unit,
+		       char *why, size_t len)
+{
+	if (args->n <= n || vbd_name_is(args->arg[n], unit))
+		return 0;
+	snprintf(why, len, "disk '%s' is no name such as xvda, or vbd/51712",
+		 args->arg[n]);
+	return -EINVAL;
+}
 
 static int parse_abi(const char *text, enum blk_abi *abi, char *why, size_t len)
 {
@@ -158,13 +172,8 @@ static int run_blk_backend(const struct cli_args *args,
 				    .unit = XVDA,
 				    .wait_s = WAIT_S};
 
-	if (args->n > 1 && !vbd_name_is(args->arg[1], &cfg.unit)) {
-		snprintf(why, len,
-			 "disk '%s' is no name such as xvda, or vbd/51712",
-			 args->arg[1]);
-		return -EINVAL;
-	}
-	if (parse_abi(args->option[CONFORM_PROTOCOL], &cfg.abi, why, len))
+	if (disk_number(args, 1, &cfg.unit, why, len) ||
+	    parse_abi(args->option[CONFORM_PROTOCOL], &cfg.abi, why, len))
 		return -EINVAL;
 	cfg.ops = find_front(site_name(args->site));
 	cfg.where = site_place(args->site);
@@ -178,36 +187,67 @@ static int run_blk_backend(const struct cli_args *args,
 	return blk_backend_conform(&cfg, opt, count, why, len);
 }
 
+/* Whose frontend, and how to reach it: all of CFG but `unit`. */
+static int find_guest(const struct cli_args *args, struct frontend_cfg *cfg,
+		      char *why, size_t len)
+{
+	struct ts_cfg ts_cfg = {.site = args->site};
+	struct toolstack *ts = NULL;
+	struct ts_guest guest;
+	int rc;
+
+	rc = ts_open(&ts, &ts_cfg, why, len);
+	if (!rc)
+		rc = ts_guest_find(ts, args->arg[1], &guest, why, len);
+	ts_close(ts);
+	if (rc)
+		return rc;
+	*cfg = (struct frontend_cfg){
+		.ops = find_host(site_name(args->site)),
+		.place = site_place(args->site),
+		.store = site_store(args->site),
+		.domid = guest.domid,
+	};
+	if (cfg->ops)
+		return 0;
+	snprintf(why, len, "there is no backend for host %s",
+		 site_name(args->site));
+	return -EINVAL;
+}
+
 static int run_frontend(const struct cli_args *args,
 			const struct conform_options *opt, uint32_t count[3],
 			char *why, size_t len)
 {
-	struct ts_cfg ts_cfg = {.site = args->site};
-	struct frontend_cfg cfg = {.place = site_place(args->site),
-				   .store = site_store(args->site)};
-	struct toolstack *ts = NULL;
-	struct ts_guest guest;
+	struct frontend_cfg cfg;
 	uint64_t unit;
 	int rc;
 
 	rc = number(args->n > 2 ? args->arg[2] : NULL, "controller", 60000, 100,
 		    &unit, why, len);
 	if (!rc)
-		rc = ts_open(&ts, &ts_cfg, why, len);
-	if (!rc)
-		rc = ts_guest_find(ts, args->arg[1], &guest, why, len);
-	ts_close(ts);
-	cfg.ops = find_host(site_name(args->site));
-	if (!rc && !cfg.ops) {
-		snprintf(why, len, "there is no backend for host %s",
-			 site_name(args->site));
-		rc = -EINVAL;
-	}
+		rc = find_guest(args, &cfg, why, len);
 	if (rc)
 		return rc;
 	cfg.unit = (uint32_t)unit;
-	cfg.domid = guest.domid;
 	return vscsi_front_conform(&cfg, opt, count, why, len);
+}
+
+static int run_blk_frontend(const struct cli_args *args,
+			    const struct conform_options *opt,
+			    uint32_t count[3], char *why, size_t len)
+{
+	struct frontend_cfg cfg;
+	uint32_t unit = FIRST_OF_OURS;
+	int rc;
+
+	rc = disk_number(args, 2, &unit, why, len);
+	if (!rc)
+		rc = find_guest(args, &cfg, why, len);
+	if (rc)
+		return rc;
+	cfg.unit = unit;
+	return vbd_front_conform(&cfg, opt, count, why, len);
 }
 
 static const struct kind kinds[] = {
@@ -216,6 +256,13 @@ static const struct kind kinds[] = {
 		.cases = blk_backend_cases,
 		.run = run_blk_backend,
 		.args_max = 1,
+	},
+	{
+		.name = "blk-frontend",
+		.cases = vbd_front_cases,
+		.run = run_blk_frontend,
+		.args_min = 1,
+		.args_max = 2,
 	},
 	{
 		.name = "vscsi-backend",

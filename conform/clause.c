@@ -19,13 +19,13 @@ CLAUSE(sg_grant, "vscsiif.h feature-sg-grant",
 CLAUSE(devs, "vscsiif.h Xenstore format in practice",
        "Each vscsi-devs/dev-N has a p-dev, a v-dev of four integers h:c:t:l, "
        "and a state of its own, which becomes 4.");
-CLAUSE(ring_ref, "vscsiif.h ring-ref",
+CLAUSE(ring_ref, "vscsiif.h, blkif.h ring-ref",
        "An unsigned number: the grant reference of the sole page of the "
        "ring, which the backend may map.");
-CLAUSE(event_channel, "vscsiif.h event-channel",
+CLAUSE(event_channel, "vscsiif.h, blkif.h event-channel",
        "An unsigned number: the event channel that signals activity in the "
        "ring.");
-CLAUSE(protocol, "vscsiif.h protocol",
+CLAUSE(protocol, "vscsiif.h, blkif.h protocol",
        "The machine's rules for requests and responses; when the node is "
        "missing, those of the native machine.");
 CLAUSE(closing, "xenbus.h Closing",

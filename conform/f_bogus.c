@@ -28,31 +28,12 @@ static bool lie_once(struct raw_vscsi *k, struct raw_req *r)
 static void lies(struct conform *c, const void *arg)
 {
 	struct raw_vscsi *k = vscsi_of(c);
-	int pid = -1;
 
 	k->b.arg = arg;
 	k->sg_grant = 0;
 	raw_make_luns(k, RAW_LUNS);
 	k->script = lie_once;
-	k->b.patience = 5000;
-	/* after a lie the handshake may stop: that is no failure of the case */
-	if (!raw_back_connect(&k->b)) {
-		if (!k->b.step)
-			return;
-		c->verdict = CONFORM_PASS;
-	}
-	frontend_idle(&k->b, 3000);
-	if (!k->b.step)
-		pid = frontend_stimulus(&k->b);
-	raw_serve(&k->b, 3000, NULL);
-	/* what hangs in there by now is the lie's doing */
-	frontend_stimulus_end(&k->b, pid);
-	if (!k->b.step)
-		conform_skip(c, "it has sent no READ: --stimulus");
-	if (c->verdict == CONFORM_PASS)
-		c->detail[0] = '\0';
-	conform_note(c, "its state is %" PRIu32,
-		     raw_front_u32(&k->b, WIRE_BUS_STATE));
+	frontend_lie(c);
 }
 
 static void other_rqid(struct raw_vscsi *k, struct raw_req *r, uint32_t value)
@@ -114,23 +95,6 @@ static void storm(struct raw_vscsi *k, struct raw_req *r, uint32_t value)
 	raw_answer_as_disk(k, r);
 }
 
-/* The backend dies: its mapping and its event channel are gone. */
-static void dies(struct conform *c, const void *arg)
-{
-	struct raw_vscsi *k = vscsi_of(c);
-
-	(void)arg;
-	if (!vscsi_connect(c, 0, NULL))
-		return;
-	frontend_idle(&k->b, 10000);
-	raw_detach(&k->b);
-	conform_sleep(1000);
-	raw_back_put_u32(&k->b, WIRE_BUS_STATE, WIRE_BUS_CLOSED);
-	raw_serve(&k->b, 1000, NULL);
-	conform_note(c, "its state is %" PRIu32,
-		     raw_front_u32(&k->b, WIRE_BUS_STATE));
-}
-
 #define LIE(text, rule, flag, ...)                                             \
 	{                                                                      \
 		.family = "bogus", .name = (text), .clause = &(rule),          \
@@ -145,12 +109,6 @@ static const struct conform_case cases[] = {
 	LIE("an event storm", clause_survive, 0, storm, 5000),
 	LIE("sense_len 97", clause_sense, 0, long_sense, 97),
 	LIE("sense_len 255", clause_sense, 0, long_sense, 255),
-	{.family = "bogus",
-	 .name = "the backend dies",
-	 .clause = &clause_survive,
-	 .flags = CONFORM_BREAKS,
-	 .seconds = 90,
-	 .run = dies},
 	LIE("a residual longer than the request", clause_residual,
 	    CONFORM_BREAKS, residual, 1),
 	LIE("a residual of 2^32 - 1", clause_residual, CONFORM_BREAKS, residual,

@@ -62,6 +62,32 @@ void frontend_stimulus_end(struct raw_back *b, int pid)
 		conform_kill(pid);
 }
 
+void frontend_lie(struct conform *c)
+{
+	struct raw_back *b = back_of(c);
+	int pid = -1;
+
+	b->patience = 5000;
+	/* after a lie the handshake may stop: that is no failure of the case */
+	if (!raw_back_connect(b)) {
+		if (!b->step)
+			return;
+		c->verdict = CONFORM_PASS;
+	}
+	frontend_idle(b, 3000);
+	if (!b->step)
+		pid = frontend_stimulus(b);
+	raw_serve(b, 3000, NULL);
+	/* what hangs in there by now is the lie's doing */
+	frontend_stimulus_end(b, pid);
+	if (!b->step)
+		conform_skip(c, "it has sent none: --stimulus");
+	if (c->verdict == CONFORM_PASS)
+		c->detail[0] = '\0';
+	conform_note(c, "its state is %" PRIu32,
+		     raw_front_u32(b, WIRE_BUS_STATE));
+}
+
 static bool ready(struct conform *c, char *why, size_t len)
 {
 	struct raw_back *b = back_of(c);
@@ -130,21 +156,15 @@ struct conform_case *frontend_all(const struct front_list *const *lists,
 	return all;
 }
 
-int frontend_run(struct raw_back *b, bool (*connect)(struct conform *c),
-		 const struct conform_case *cases, size_t n,
+int frontend_run(struct frontend *f, const struct conform_case *cases, size_t n,
 		 const struct conform_options *opt, uint32_t count[3],
 		 char *why, size_t len)
 {
-	struct frontend f = {
-		.c = {.opt = opt, .ready = ready, .well = well},
-		.b = b,
-		.connect = connect,
-	};
-
-	b->c = &f.c;
-	if (!ready(&f.c, why, len))
+	f->c = (struct conform){.opt = opt, .ready = ready, .well = well};
+	f->b->c = &f->c;
+	if (!ready(&f->c, why, len))
 		return -ENOENT;
-	conform_run(&f.c, cases, n);
-	memcpy(count, f.c.count, sizeof(f.c.count));
+	conform_run(&f->c, cases, n);
+	memcpy(count, f->c.count, sizeof(f->c.count));
 	return 0;
 }

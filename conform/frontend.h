@@ -17,7 +17,9 @@
 struct frontend {
 	struct conform c; /* first: frontend_of() */
 	struct raw_back *b;
-	/* Connect another unit in the plain way; false: the case has failed. */
+	/* Another unit, in the plain way: its nodes; and connected. False: the
+	 * case has failed. */
+	bool (*make)(struct conform *c);
 	bool (*connect)(struct conform *c);
 };
 
@@ -49,10 +51,9 @@ struct front_list {
 struct conform_case *frontend_all(const struct front_list *const *lists,
 				  size_t lists_n, size_t *n);
 
-/* Run the N cases, against the domain of B, which is open. 0, or a negative
- * errno and a line in WHY. COUNT by verdict. */
-int frontend_run(struct raw_back *b, bool (*connect)(struct conform *c),
-		 const struct conform_case *cases, size_t n,
+/* Run the N cases, against the domain of F's device, which is open. 0, or a
+ * negative errno and a line in WHY. COUNT by verdict. F is all but `c`. */
+int frontend_run(struct frontend *f, const struct conform_case *cases, size_t n,
 		 const struct conform_options *opt, uint32_t count[3],
 		 char *why, size_t len);
 
@@ -74,5 +75,14 @@ int frontend_stimulate(struct raw_back *b);
  * there is none. */
 int frontend_stimulus(struct raw_back *b);
 void frontend_stimulus_end(struct raw_back *b, int pid);
+
+/* Connect a unit that is made, whose script tells a lie once something comes for
+ * it, and then has a step: with what the driver does by itself, or the command
+ * of --stimulus. Whatever comes of it is no failure; the look at the domain
+ * afterwards is the case. */
+void frontend_lie(struct conform *c);
+
+/* What is the same for all devices. */
+extern const struct front_list frontend_bus;
 
 #endif

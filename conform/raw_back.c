@@ -133,6 +133,7 @@ bool raw_make(struct raw_back *b)
 {
 	char number[XS_NUM_MAX];
 
+	(void)raw_unmake(b); /* what a case has left that was skipped */
 	b->unit += b->kind->next;
 	xs_format_u64(number, b->unit);
 	snprintf(b->back, sizeof(b->back),
@@ -236,6 +237,8 @@ void raw_detach(struct raw_back *b)
 
 void raw_back_close(struct raw_back *b)
 {
+	if (b->st)
+		(void)raw_unmake(b);
 	raw_detach(b);
 	store_close(b->st);
 	memset(b, 0, sizeof(*b));
@@ -271,12 +274,9 @@ bool raw_pieces(struct raw_back *b, struct raw_ring *r, struct host_copy *piece,
 
 uint32_t raw_pending(struct raw_back *b, struct raw_ring *r, uint32_t slots)
 {
-	struct wire_ring *ring = r->shared;
-	uint32_t prod;
+	const struct wire_ring *ring = r->shared;
+	uint32_t prod = xpv_load32(&ring->req_prod);
 
-	xpv_store32(&ring->req_event, r->req_cons + 1);
-	xpv_mb();
-	prod = xpv_load32(&ring->req_prod);
 	/* by requests taken: answers may be lies of ours */
 	if (prod - r->req_cons <= slots)
 		return prod - r->req_cons;
@@ -302,8 +302,21 @@ void raw_back_push(struct raw_back *b, struct raw_ring *r)
 	r->rsp_seen = r->rsp_prod;
 }
 
+static void ask_for_events(struct raw_back *b)
+{
+	for (uint32_t i = 0; i < b->rings; i++) {
+		struct wire_ring *ring = b->ring[i].shared;
+
+		xpv_store32(&ring->req_event, b->ring[i].req_cons + 1);
+	}
+	xpv_mb();
+}
+
 static void work(struct raw_back *b)
 {
+	b->kind->work(b);
+	/* what has come meanwhile has told nobody */
+	ask_for_events(b);
 	b->kind->work(b);
 	if (b->each)
 		b->each(b);

@@ -128,8 +128,8 @@ bool raw_unmake(struct raw_back *b);
 void raw_ill(struct raw_back *b, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* How many requests are on ring R, of SLOTS slots; an event is asked for. More
- * than it has slots is wrong, and none. */
+/* How many requests are on ring R, of SLOTS slots. More than it has slots is
+ * wrong, and none. */
 uint32_t raw_pending(struct raw_back *b, struct raw_ring *r, uint32_t slots);
 
 /* Make answers visible, if there are any, with an event; and only the event. */

@@ -5,15 +5,29 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static bool make(struct conform *c)
+{
+	struct raw_vscsi *k = vscsi_of(c);
+
+	return raw_make_luns(k, RAW_LUNS) ||
+	       conform_fail(c, "on our side: %s", k->b.broken);
+}
+
 bool vscsi_connect(struct conform *c, uint32_t sg_grant, raw_script *script)
 {
 	struct raw_vscsi *k = vscsi_of(c);
 
 	k->sg_grant = sg_grant;
-	if (!raw_make_luns(k, RAW_LUNS))
-		return conform_fail(c, "on our side: %s", k->b.broken);
+	if (!make(c))
+		return false;
 	k->script = script;
 	return raw_back_connect(&k->b);
+}
+
+static bool plain_make(struct conform *c)
+{
+	vscsi_of(c)->sg_grant = 0;
+	return make(c);
 }
 
 static bool plain(struct conform *c)
@@ -24,8 +38,9 @@ static bool plain(struct conform *c)
 struct conform_case *vscsi_front_cases(size_t *n)
 {
 	static const struct front_list *const lists[] = {
-		&frontend_handshake, &frontend_luns,	 &frontend_results,
-		&frontend_task,	     &frontend_requests, &frontend_bogus,
+		&frontend_bus,	   &frontend_handshake, &frontend_luns,
+		&frontend_results, &frontend_task,	&frontend_requests,
+		&frontend_bogus,
 	};
 
 	return frontend_all(lists, XPV_ARRAY_SIZE(lists), n);
@@ -36,6 +51,7 @@ int vscsi_front_conform(const struct frontend_cfg *cfg,
 			char *why, size_t len)
 {
 	static struct raw_vscsi k;
+	struct frontend f = {.b = &k.b, .make = plain_make, .connect = plain};
 	struct conform_case *all;
 	size_t n;
 	int rc;
@@ -47,7 +63,7 @@ int vscsi_front_conform(const struct frontend_cfg *cfg,
 	}
 	rc = raw_vscsi_open(&k, cfg, why, len);
 	if (!rc) {
-		rc = frontend_run(&k.b, plain, all, n, opt, count, why, len);
+		rc = frontend_run(&f, all, n, opt, count, why, len);
 		raw_vscsi_close(&k);
 	}
 	free(all);

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck shell=bash
+#
+# xenpv conform blk-frontend without Xen: our frontend, xenpv guest, on a local host. The suite is its backend, and
+# every case is a result. What breaks a device is run in a guest of its own.
+# shellcheck source=tests/local/local.sh
+. "${BASH_SOURCE[0]%/*}/local.sh"
+
+# What makes the guest use its disk: all of it, writes, flushes and gives back.
+cat >stimulus <<'END'
+disk=vbd/$CONFORM_UNIT token=token$$
+printf '%s\n' "read $disk 0 $((CONFORM_SECTORS * 512)) /dev/null" "write $disk 65536 262144" \
+	"discard $disk 1048576 65536" "echo $token" >commands
+i=0
+until grep -q "$token" guest.log; do
+	i=$((i + 1))
+	[ $i -lt 1000 ] || exit 1
+	sleep 0.05
+done
+END
+
+# in_guest PATTERN: these cases, in a new guest.
+in_guest() {
+	local before=$tap_count guest verdict case detail
+	rm -f commands
+	mkfifo commands
+	exec 9<>commands
+	"$XENPV_BUILD/xenpv" guest -k web <commands >guest.log 2>&1 9<&- &
+	guest=$!
+	wait_for 20 xenpv block-list web >/dev/null 2>&1
+	timeout 300 "$XENPV_BUILD/xenpv" -v conform --json --strict --dangerous --only "$1" --stimulus "sh stimulus" \
+		--check "kill -0 $guest" blk-frontend web >conform.json 2>conform.log 9<&-
+	kill "$guest"
+	wait "$guest" 2>/dev/null
+	exec 9<&-
+	while IFS=$'\t' read -r verdict case detail; do
+		case $verdict in
+		skip) echo "ok $((++tap_count)) - $case # SKIP $detail" ;;
+		*)
+			[[ $verdict == pass ]]
+			tap_result $? "$case${detail:+: $detail}"
+			;;
+		esac
+	done < <(jq -r '.results[] | [.result, .case, .detail] | @tsv' conform.json)
+	((tap_count > before)) || { tap_result 1 "$1: cases were run"; sed 's/^/# /' conform.log guest.log; }
+}
+
+mkdir host
+ok "xenpvd answers" daemon_start || tap_end
+breaking=$(xenpv conform --list --json blk-frontend | jq -r '.[].case | select(startswith("bogus"))')
+set -f # patterns are the suite's
+for cases in ${CASES:-'handshake*' 'offers*' 'properties*' 'resize*' 'results*' 'requests*' $breaking}; do
+	in_guest "$cases"
+done
+ok "xenpvd ends" daemon_stop
+tap_end
