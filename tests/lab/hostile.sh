@@ -14,6 +14,9 @@ SEED=${SEED:-0}
 # empty: as many as it can, which takes the emulated processor from the suite.
 LOAD_RATE=${LOAD_RATE-10}
 NEIGHBOUR_RATE=${NEIGHBOUR_RATE-$LOAD_RATE}
+# Of the one processor that all have here, what the attacker's own programs get, in percent; empty: their share. Where it
+# has a processor of its own its programs take nothing from anybody, and what an attack costs is what backends do for it.
+ATTACKER_CAP=${ATTACKER_CAP-}
 # Of each look at how fast the neighbour is without an attack.
 PACE_SECONDS=${PACE_SECONDS:-10}
 # A worker's data area for one controller is 18 MiB; each of its pages is taken when it is first used.
@@ -46,16 +49,29 @@ ios() {
 	guest_run "$1" 60 "awk '{ print \$1 + \$5 }' /sys/block/$2/stat"
 }
 
-# pace WHAT COMMAND...: how many requests a second the neighbour has done while COMMAND ran.
+# times: the processor time that each domain and each worker has had, a line each: NAME SECONDS.
+times() {
+	local pid
+	xl list | awk 'NR > 1 { print $1, $NF }'
+	for pid in $(workers); do
+		awk -v hz="$(getconf CLK_TCK)" '{ print "worker-" $1, ($14 + $15) / hz }' "/proc/$pid/stat"
+	done
+}
+
+# pace WHAT COMMAND...: how many requests a second the neighbour has done while COMMAND ran, and who had the
+# processor.
 pace() {
-	local what=$1 since begun ended
+	local what=$1 since begun ended ms times
 	shift
 	begun=$(ios g2 "$other")
+	times=$(times)
 	since=$(now_ms)
 	"$@"
 	ended=$(ios g2 "$other")
-	note "the neighbour, $what: $(((ended - begun) * 100000 / ($(now_ms) - since)))" \
-		"requests in 100 s"
+	ms=$(($(now_ms) - since))
+	note "the neighbour, $what: $(((ended - begun) * 100000 / ms)) requests in 100 s"
+	note "of the processor:$(join <(sort <<<"$times") <(times | sort) |
+		awk -v ms=$ms '{ printf " %s %.0f %%", $1, ($3 - $2) * 100000 / ms }')"
 }
 now_ms() {
 	date +%s%3N
@@ -98,6 +114,7 @@ ok "g1: drivers wait" guest_run g1 20 'echo 0 >/sys/bus/xen/drivers_autoprobe'
 ok "g1: a controller for the program" xenpv scsi-attach --no-wait g1 known.img 1:0:0:0
 ok "g1: with two LUNs" xenpv scsi-attach --no-wait g1 scratch.img 1:0:0:1
 
+[[ ! $ATTACKER_CAP ]] || ok "g1: a cap" xl sched-credit2 -d g1 -c "$ATTACKER_CAP"
 good=$(guest_disk g1 0:0:0:0)
 other=$(guest_disk g2 0:0:0:0)
 like "both kernels have their disks" "$good $other" '^sd[a-z]+ sd[a-z]+$' || bail "no disks"
