@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # shellcheck shell=bash disable=SC2016,SC2119,SC2154,SC2317
 #
-# xenpv conform vscsi-frontend: our suite as the backend of the stock Linux frontend. Nothing is wanted of
-# it but that its domain lives and the suite comes to its end: what it falls short of is written down in
-# doc/conformance.md, for which $OUT has the tables.
+# xenpv conform vscsi-frontend, or blk-frontend (KIND=blk): our suite as the backend of the stock Linux frontend.
+# Nothing is wanted of it but that its domain lives and the suite comes to its end: what it falls short of is
+# written down in doc/conformance.md, for which $OUT has the tables.
 #
 # Cases after which no further controller connects are the end of a run: those that were left out are
 # run again, each in a guest of its own, for LEFT of them. All of them take most of an hour: ONLY='*'
@@ -12,12 +12,13 @@
 # shellcheck source=tests/lab/tap.sh
 . "$SCENARIO_DIR/tap.sh"
 
+KIND=${KIND:-vscsi}
 TYPES=${TYPES:-pv}
 ONLY=${ONLY:-'!(*.check-condition-without-sense-data|task.*|bogus.*)'}
 LEFT=${LEFT:-0}
 
 # What makes a guest use the disk that the suite has just given it, and what says that it lives.
-cat >/tmp/stimulus <<'END'
+cat >/tmp/stimulus-vscsi <<'END'
 #!/bin/bash
 . /lab/helpers.sh
 guest_run "$GUEST" 60 'cd /sys/bus/xen/devices/vscsi-'"$CONFORM_UNIT"' || exit 1
@@ -26,18 +27,27 @@ guest_run "$GUEST" 60 'cd /sys/bus/xen/devices/vscsi-'"$CONFORM_UNIT"' || exit 1
 	dd if=/dev/zero of=$disk bs=256k count=4 oflag=direct conv=fsync status=none &&
 	dd if=$disk of=/dev/null bs=4k skip=7 count=9 iflag=direct status=none'
 END
+cat >/tmp/stimulus-blk <<'END'
+#!/bin/bash
+. /lab/helpers.sh
+guest_run "$GUEST" 60 'disk=/dev/$(ls /sys/bus/xen/devices/vbd-'"$CONFORM_UNIT"'/block) || exit 1
+	[ $(blockdev --getsz $disk) = '"$CONFORM_SECTORS"' ] &&
+	dd if=$disk of=/dev/null bs=1M iflag=direct status=none &&
+	dd if=/dev/zero of=$disk bs=256k count=4 oflag=direct conv=fsync status=none &&
+	dd if=$disk of=/dev/null bs=4k skip=7 count=9 iflag=direct status=none && { blkdiscard -o 1M -l 64k $disk; true; }'
+END
 cat >/tmp/check <<'END'
 #!/bin/bash
 . /lab/helpers.sh
 guest_run "$GUEST" 60 true
 END
-chmod +x /tmp/stimulus /tmp/check
+chmod +x /tmp/stimulus-* /tmp/check
 
 # front TYPE FILE PATTERN: cases, in a new guest.
 front() {
 	export GUEST=f$1
 	guest_start "$GUEST" "type=$1" vcpus=1 || bail "guest $GUEST starts"
-	xenpv -v conform --json --stimulus /tmp/stimulus --check /tmp/check --only "$3" vscsi-frontend "$GUEST" \
+	xenpv -v conform --json --stimulus "/tmp/stimulus-$KIND" --check /tmp/check --only "$3" "$KIND-frontend" "$GUEST" \
 		>"$2.json" 2>>"$2.log"
 	guest_exists "$GUEST"
 	tap_result $? "$1, $3: the guest is there"

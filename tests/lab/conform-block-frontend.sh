@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck shell=bash disable=SC2034 # for what is sourced
+#
+# xenpv conform blk-frontend: the stock blkfront, as conform-frontend.sh does it for xen-scsifront.
+KIND=blk
+ONLY=${ONLY:-'*'}
+# shellcheck source=tests/lab/conform-frontend.sh
+. "$SCENARIO_DIR/conform-frontend.sh"
