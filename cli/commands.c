@@ -112,6 +112,8 @@ static const struct cli_option guest_options[] = {
 			   "run this; may be repeated; else standard input"},
 	[GUEST_KEEP_GOING] = {"keep-going", 'k', NULL,
 			      "go on after a command that fails"},
+	[GUEST_PROTOCOL] = {"protocol", 0, "ABI",
+			    "of block devices: x86_64-abi, x86_32-abi"},
 	{0},
 };
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/abi.h"
 #include "cli/commands.h"
 #include "cli/table.h"
 #include "cli/text.h"
@@ -146,24 +147,6 @@ static int disk_number(const struct cli_args *args, int n, uint32_t *unit,
 	return -EINVAL;
 }
 
-static int parse_abi(const char *text, enum blk_abi *abi, char *why, size_t len)
-{
-	static const char *const names[BLK_ABIS] = {
-		[BLK_ABI_64] = WIRE_BLK_PROTO_X86_64,
-		[BLK_ABI_32] = WIRE_BLK_PROTO_X86_32,
-	};
-
-	for (*abi = 0; text && *abi < BLK_ABIS; ++*abi)
-		if (!strcmp(text, names[*abi]))
-			return 0;
-	*abi = BLK_ABI_64;
-	if (!text)
-		return 0;
-	snprintf(why, len, "--protocol '%s' is neither %s nor %s", text,
-		 names[BLK_ABI_64], names[BLK_ABI_32]);
-	return -EINVAL;
-}
-
 static int run_blk_backend(const struct cli_args *args,
 			   const struct conform_options *opt, uint32_t count[3],
 			   char *why, size_t len)
@@ -173,7 +156,7 @@ static int run_blk_backend(const struct cli_args *args,
 				    .wait_s = WAIT_S};
 
 	if (disk_number(args, 1, &cfg.unit, why, len) ||
-	    parse_abi(args->option[CONFORM_PROTOCOL], &cfg.abi, why, len))
+	    abi_option(args->option[CONFORM_PROTOCOL], &cfg.abi, why, len))
 		return -EINVAL;
 	cfg.ops = find_front(site_name(args->site));
 	cfg.where = site_place(args->site);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/abi.h"
 #include "cli/commands.h"
 #include "cli/guest_cmd.h"
 #include "cli/text.h"
@@ -52,7 +53,9 @@ static int join(const struct cli_args *args, struct session **out)
 			   "Xen use 'xenpv scsi-attach' in dom0");
 		return -EINVAL;
 	}
-	if (site_start(site, XENPV_LIBEXECDIR, err, sizeof(err)) ||
+	if (abi_option(args->option[GUEST_PROTOCOL], &cfg.blk_abi, err,
+		       sizeof(err)) ||
+	    site_start(site, XENPV_LIBEXECDIR, err, sizeof(err)) ||
 	    session_open(out, &cfg, err, sizeof(err))) {
 		if (*err)
 			text_error("guest: %s", err);

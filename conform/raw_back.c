@@ -59,16 +59,27 @@ uint32_t raw_front_u32(struct raw_back *b, const char *leaf)
 	return value;
 }
 
-void raw_back_put(struct raw_back *b, const char *leaf, const char *value)
+static void put(struct raw_back *b, const char *dir, const char *leaf,
+		const char *value)
 {
 	char path[PATH_LEN];
 	int rc;
 
-	snprintf(path, sizeof(path), "%s/%s", b->back, leaf);
+	snprintf(path, sizeof(path), "%s/%s", dir, leaf);
 	rc = store_sync_write(b->st, 0, path, value);
 	if (rc)
 		broken(b, "xenstore, %s cannot be written: %s", path,
 		       strerror(-rc));
+}
+
+void raw_back_put(struct raw_back *b, const char *leaf, const char *value)
+{
+	put(b, b->back, leaf, value);
+}
+
+void raw_front_put(struct raw_back *b, const char *leaf, const char *value)
+{
+	put(b, b->front, leaf, value);
 }
 
 void raw_back_put_u32(struct raw_back *b, const char *leaf, uint32_t value)

@@ -89,6 +89,9 @@ bool raw_make(struct raw_back *b);
 void raw_back_put(struct raw_back *b, const char *leaf, const char *value);
 void raw_back_put_u32(struct raw_back *b, const char *leaf, uint32_t value);
 
+/* Write a node of the frontend's that is the toolstack's. */
+void raw_front_put(struct raw_back *b, const char *leaf, const char *value);
+
 /* A number of the frontend's directory; 0 if there is none. */
 uint32_t raw_front_u32(struct raw_back *b, const char *leaf);
 bool raw_front_text(struct raw_back *b, const char *leaf, char *out,

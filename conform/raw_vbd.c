@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/ring.h"
+#include "core/xs.h"
 
 /* ---- nodes ---- */
 
@@ -28,7 +29,11 @@ static void other_value(struct raw_back *b)
 static void nodes(struct raw_back *b)
 {
 	const struct vbd_offer *offer = &raw_vbd(b)->offer;
+	char number[XS_NUM_MAX];
 
+	xs_format_u64(number, b->unit);
+	raw_front_put(b, WIRE_BLK_KEY_VIRTUAL_DEVICE, number);
+	raw_front_put(b, WIRE_BLK_KEY_DEVICE_TYPE, "disk");
 	put_some(b, WIRE_BLK_KEY_MAX_RING_ORDER, offer->order);
 	put_some(b, WIRE_BLK_KEY_MAX_QUEUES, offer->queues);
 	put_some(b, WIRE_BLK_KEY_INDIRECT, offer->indirect);

@@ -46,6 +46,13 @@ struct blk_rsp {
 	int16_t status; /* WIRE_BLK_RSP_* */
 };
 
+/* What a frontend's node `protocol` says of it. */
+static inline const char *blk_abi_protocol(enum blk_abi abi)
+{
+	return abi == BLK_ABI_32 ? WIRE_BLK_PROTO_X86_32
+				 : WIRE_BLK_PROTO_X86_64;
+}
+
 /* Bytes of a slot, which are those of a request; and of a response. */
 uint32_t blk_abi_slot(enum blk_abi abi);
 uint32_t blk_abi_rsp(enum blk_abi abi);

@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "control/store.h"
+#include "core/blk_abi.h"
 #include "host/front.h"
 #include "wire/port.h"
 
@@ -38,6 +39,7 @@ struct session_cfg {
 	const char *where, *name; /* for ops->open() */
 	/* Look for answers for so long before sleeping; 0: sleep at once. */
 	uint32_t spin_us;
+	enum blk_abi blk_abi; /* of rings of block devices */
 };
 
 /* Kinds of devices: device/vscsi and device/vbd. */
@@ -58,6 +60,7 @@ struct session {
 	uint32_t domid;
 	uint64_t now; /* ns, CLOCK_MONOTONIC; as of the current step */
 	uint64_t spin_ns;
+	enum blk_abi blk_abi;
 	uint32_t timeout_ms; /* of commands, where nothing else is said */
 	uint32_t turns;	     /* steps since descriptors were looked at */
 	uint64_t ended;	     /* requests that devices have answered so far */

@@ -247,7 +247,7 @@ static int publish(struct gdev *d)
 	/* The engine makes it empty when it is connected, which is later than
 	 * a backend may look at it. */
 	rc = ring_front_init(&empty, d->ring, d->ring_pages,
-			     blk_abi_slot(BLK_ABI_NATIVE));
+			     blk_abi_slot(d->session->blk_abi));
 	return rc ? -store_errno(rc) : 0;
 }
 
@@ -273,8 +273,7 @@ static void nodes(struct gdev *d, struct gdev_change *c)
 		gdev_remove(c, d, WIRE_BLK_KEY_QUEUES);
 	gdev_write(c, d, WIRE_BLK_KEY_PERSISTENT, vbd_of(d)->persistent);
 	gdev_write_text(c, d, WIRE_BLK_KEY_PROTOCOL,
-			BLK_ABI_NATIVE == BLK_ABI_64 ? WIRE_BLK_PROTO_X86_64
-						     : WIRE_BLK_PROTO_X86_32);
+			blk_abi_protocol(d->session->blk_abi));
 }
 
 static uint32_t number_at(const struct store_tree *t, const char *path,
@@ -332,7 +331,7 @@ static int connect(struct gdev *d)
 	struct blk_front_conn conn = {
 		.ring = d->ring,
 		.ring_pages = d->ring_pages,
-		.abi = BLK_ABI_NATIVE,
+		.abi = d->session->blk_abi,
 		.handle = v->handle,
 	};
 	int rc;

@@ -19,13 +19,13 @@ until grep -q "$token" guest.log; do
 done
 END
 
-# in_guest PATTERN: these cases, in a new guest.
+# in_guest PATTERN [OPTION...]: these cases, in a new guest.
 in_guest() {
 	local before=$tap_count guest verdict case detail
 	rm -f commands
 	mkfifo commands
 	exec 9<>commands
-	"$XENPV_BUILD/xenpv" guest -k web <commands >guest.log 2>&1 9<&- &
+	"$XENPV_BUILD/xenpv" guest -k "${@:2}" web <commands >guest.log 2>&1 9<&- &
 	guest=$!
 	wait_for 20 xenpv block-list web >/dev/null 2>&1
 	timeout 300 "$XENPV_BUILD/xenpv" -v conform --json --strict --dangerous --only "$1" --stimulus "sh stimulus" \
@@ -52,5 +52,8 @@ set -f # patterns are the suite's
 for cases in ${CASES:-'handshake*' 'offers*' 'properties*' 'resize*' 'results*' 'requests*' $breaking}; do
 	in_guest "$cases"
 done
+in_guest '@(handshake.protocol|offers.nothing|offers.everything|results.answers-in-another-order)' --protocol x86_32-abi
+like "the layout was that of 32 bits" "$(jq -r '.results[] | select(.case == "handshake.protocol").detail' conform.json)" \
+	'^x86_32-abi$'
 ok "xenpvd ends" daemon_stop
 tap_end
