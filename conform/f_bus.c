@@ -166,9 +166,9 @@ static void again(struct conform *c, const void *arg)
 			conform_fail(c, "it does not close");
 			return;
 		}
-		b->unit--;
+		b->unit -= b->kind->next;
 	}
-	b->unit++;
+	b->unit += b->kind->next;
 }
 
 /* The backend dies: its mapping and its event channel are gone. */
