@@ -2,9 +2,11 @@
 # shellcheck shell=bash
 #
 # xenpv conform blk-frontend without Xen: our frontend, xenpv guest, on a local host. The suite is its backend, and
-# every case is a result. What breaks a device is run in a guest of its own.
+# every case is a result. What breaks a device is run in a guest of its own; all of that with ALL=1.
 # shellcheck source=tests/local/local.sh
 . "${BASH_SOURCE[0]%/*}/local.sh"
+
+ALL=${ALL:-0}
 
 # What makes the guest use its disk: all of it, writes, flushes and gives back.
 cat >stimulus <<'END'
@@ -47,9 +49,13 @@ in_guest() {
 
 mkdir host
 ok "xenpvd answers" daemon_start || tap_end
-breaking=$(xenpv conform --list --json blk-frontend | jq -r '.[].case | select(startswith("bogus"))')
+# Lies of each kind are enough: what the engine makes of all others its unit tests and fuzzers know.
+breaking='.*(dies|id-4096|one-request|discard|by-2-31|0xff)$'
+((ALL)) && breaking=.
+breaking=$(xenpv conform --list --json blk-frontend |
+	jq -r --arg which "$breaking" '.[].case | select(startswith("bogus") and test($which))')
 set -f # patterns are the suite's
-for cases in ${CASES:-'handshake*' 'offers*' 'properties*' 'resize*' 'results*' 'requests*' $breaking}; do
+for cases in ${CASES:-handshake* offers* properties* resize* results* requests* $breaking}; do
 	in_guest "$cases"
 done
 in_guest '@(handshake.protocol|offers.nothing|offers.everything|results.answers-in-another-order)' --protocol x86_32-abi
