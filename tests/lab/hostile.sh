@@ -23,14 +23,14 @@ PACE_SECONDS=${PACE_SECONDS:-10}
 RSS_MORE_KIB=$((48 * 1024))
 
 # load GUEST DISK [RATE]: writes and verifies in the background, pass after pass, until load_ends GUEST,
-# which tells how it went.
+# which tells how it went. It verifies while it writes: a pass whose reads all come at its end is no measure.
 load() {
 	guest_run "$1" 20 "cd /tmp; rm -f load.*
 		(passes=0
 		until [ -e load.stop ]; do
 			fio --name=load --filename=/dev/$2 --ioengine=libaio --direct=1 --rw=randwrite \
 				--bsrange=4k-128k --iodepth=8 --size=4m ${3:+--rate_iops=$3} \
-				--verify=crc32c --verify_fatal=1 --randseed=\$passes >load.log 2>&1 || break
+				--verify=crc32c --verify_fatal=1 --verify_backlog=8 --randseed=\$passes >load.log 2>&1 || break
 			passes=\$((passes + 1))
 		done
 		echo \"\$passes passes\" >>load.log
@@ -127,6 +127,7 @@ rss_pid=$!
 
 # What the attack costs the neighbour is more than what a guest that only takes its processor time does:
 # the hypervisor shares that out, not the backend.
+sleep $((PACE_SECONDS / 5)) # the first pass has begun
 pace "g1 without an attack" sleep "$PACE_SECONDS"
 pace "g1 counts" guest_run g1 $((PACE_SECONDS + 60)) \
 	"timeout $PACE_SECONDS sh -c 'while :; do :; done'; :"
