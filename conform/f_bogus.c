@@ -54,11 +54,8 @@ static void twice(struct raw_vscsi *k, struct raw_req *r, uint32_t value)
 
 static void jump(struct raw_vscsi *k, struct raw_req *r, uint32_t value)
 {
-	struct wire_ring *ring = k->b.ring[0].shared;
-
 	(void)r;
-	xpv_store32(&ring->rsp_prod, k->b.ring[0].rsp_prod + value);
-	raw_back_notify(&k->b, &k->b.ring[0]);
+	raw_back_jump(&k->b, &k->b.ring[0], value);
 }
 
 static void long_sense(struct raw_vscsi *k, struct raw_req *r, uint32_t value)
@@ -82,16 +79,12 @@ static void residual(struct raw_vscsi *k, struct raw_req *r, uint32_t value)
 static void garbage(struct raw_vscsi *k, struct raw_req *r, uint32_t value)
 {
 	(void)r;
-	memset((uint8_t *)k->b.ring[0].shared + WIRE_RING_SLOTS_OFFS,
-	       (int)value, WIRE_PAGE_SIZE - WIRE_RING_SLOTS_OFFS);
-	k->b.ring[0].rsp_prod++;
-	raw_back_push(&k->b, &k->b.ring[0]);
+	raw_back_garbage(&k->b, &k->b.ring[0], (uint8_t)value);
 }
 
 static void storm(struct raw_vscsi *k, struct raw_req *r, uint32_t value)
 {
-	while (value--)
-		raw_back_notify(&k->b, &k->b.ring[0]);
+	raw_back_storm(&k->b, &k->b.ring[0], value);
 	raw_answer_as_disk(k, r);
 }
 

@@ -29,18 +29,6 @@ static void load(struct conform *c, const void *arg)
 		     k->b.requests, k->listed);
 }
 
-/* What was wrong with any request so far. */
-static void all_requests(struct conform *c, const void *arg)
-{
-	struct raw_vscsi *k = vscsi_of(c);
-
-	(void)arg;
-	if (k->b.ill)
-		conform_fail(c, "%s, and %" PRIu32 " others of %" PRIu32,
-			     k->b.ill_why, k->b.ill - 1, k->b.all);
-	conform_note(c, "%" PRIu32 " requests", k->b.all);
-}
-
 static void clean(struct conform *c, const void *arg)
 {
 	struct raw_vscsi *k = vscsi_of(c);
@@ -71,7 +59,7 @@ static const struct conform_case cases[] = {
 	{.family = "requests",
 	 .name = "all requests so far",
 	 .clause = &clause_page,
-	 .run = all_requests},
+	 .run = frontend_all_requests},
 	{.family = "requests",
 	 .name = "what is not used is zero",
 	 .clause = &clause_reserved,

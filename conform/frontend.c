@@ -88,6 +88,17 @@ void frontend_lie(struct conform *c)
 		     raw_front_u32(b, WIRE_BUS_STATE));
 }
 
+void frontend_all_requests(struct conform *c, const void *arg)
+{
+	struct raw_back *b = back_of(c);
+
+	(void)arg;
+	if (b->ill)
+		conform_fail(c, "%s, and %" PRIu32 " others of %" PRIu32,
+			     b->ill_why, b->ill - 1, b->all);
+	conform_note(c, "%" PRIu32 " requests", b->all);
+}
+
 static bool ready(struct conform *c, char *why, size_t len)
 {
 	struct raw_back *b = back_of(c);

@@ -82,6 +82,9 @@ void frontend_stimulus_end(struct raw_back *b, int pid);
  * afterwards is the case. */
 void frontend_lie(struct conform *c);
 
+/* A case: what was wrong with any request so far. */
+void frontend_all_requests(struct conform *c, const void *arg);
+
 /* What is the same for all devices. */
 extern const struct front_list frontend_bus;
 

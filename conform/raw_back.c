@@ -313,6 +313,28 @@ void raw_back_push(struct raw_back *b, struct raw_ring *r)
 	r->rsp_seen = r->rsp_prod;
 }
 
+void raw_back_jump(struct raw_back *b, struct raw_ring *r, uint32_t by)
+{
+	struct wire_ring *ring = r->shared;
+
+	xpv_store32(&ring->rsp_prod, r->rsp_prod + by);
+	raw_back_notify(b, r);
+}
+
+void raw_back_garbage(struct raw_back *b, struct raw_ring *r, uint8_t byte)
+{
+	memset((uint8_t *)r->shared + WIRE_RING_SLOTS_OFFS, byte,
+	       WIRE_PAGE_SIZE - WIRE_RING_SLOTS_OFFS);
+	r->rsp_prod++;
+	raw_back_push(b, r);
+}
+
+void raw_back_storm(struct raw_back *b, struct raw_ring *r, uint32_t n)
+{
+	while (n--)
+		raw_back_notify(b, r);
+}
+
 static void ask_for_events(struct raw_back *b)
 {
 	for (uint32_t i = 0; i < b->rings; i++) {

@@ -139,6 +139,12 @@ uint32_t raw_pending(struct raw_back *b, struct raw_ring *r, uint32_t slots);
 void raw_back_push(struct raw_back *b, struct raw_ring *r);
 void raw_back_notify(struct raw_back *b, struct raw_ring *r);
 
+/* Lies: rsp_prod is BY answers further than those that there are; slots full of
+ * one BYTE, one of which is an answer; N events for nothing. */
+void raw_back_jump(struct raw_back *b, struct raw_ring *r, uint32_t by);
+void raw_back_garbage(struct raw_back *b, struct raw_ring *r, uint8_t byte);
+void raw_back_storm(struct raw_back *b, struct raw_ring *r, uint32_t n);
+
 /* host_ops.copy() of N pieces, as many as there are; false: one has failed. */
 bool raw_pieces(struct raw_back *b, struct raw_ring *r, struct host_copy *piece,
 		uint32_t n, bool to_guest);

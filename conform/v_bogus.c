@@ -67,28 +67,18 @@ static void other_op(struct raw_vbd *k, struct raw_vbd_req *r, uint64_t value)
 
 static void jump(struct raw_vbd *k, struct raw_vbd_req *r, uint64_t value)
 {
-	struct raw_ring *at = &k->b.ring[r->ring];
-	struct wire_ring *ring = at->shared;
-
-	xpv_store32(&ring->rsp_prod,
-		    at->rsp_prod + (value ? (uint32_t)value : k->slots + 1));
-	raw_back_notify(&k->b, at);
+	raw_back_jump(&k->b, &k->b.ring[r->ring],
+		      value ? (uint32_t)value : k->slots + 1);
 }
 
 static void garbage(struct raw_vbd *k, struct raw_vbd_req *r, uint64_t value)
 {
-	struct raw_ring *at = &k->b.ring[r->ring];
-
-	memset((uint8_t *)at->shared + WIRE_RING_SLOTS_OFFS, (int)value,
-	       WIRE_PAGE_SIZE - WIRE_RING_SLOTS_OFFS);
-	at->rsp_prod++;
-	raw_back_push(&k->b, at);
+	raw_back_garbage(&k->b, &k->b.ring[r->ring], (uint8_t)value);
 }
 
 static void storm(struct raw_vbd *k, struct raw_vbd_req *r, uint64_t value)
 {
-	while (value--)
-		raw_back_notify(&k->b, &k->b.ring[r->ring]);
+	raw_back_storm(&k->b, &k->b.ring[r->ring], (uint32_t)value);
 	raw_vbd_answer_as_disk(k, r);
 }
 

@@ -137,23 +137,11 @@ static const struct conform_case cases[] = {
 
 const struct front_list vbd_front_results = {cases, XPV_ARRAY_SIZE(cases)};
 
-/* What was wrong with any request so far. */
-static void all_requests(struct conform *c, const void *arg)
-{
-	struct raw_vbd *k = vbd_of(c);
-
-	(void)arg;
-	if (k->b.ill)
-		conform_fail(c, "%s, and %" PRIu32 " others of %" PRIu32,
-			     k->b.ill_why, k->b.ill - 1, k->b.all);
-	conform_note(c, "%" PRIu32 " requests", k->b.all);
-}
-
 static const struct conform_case last[] = {
 	{.family = "requests",
 	 .name = "all requests so far",
 	 .clause = &clause_blk_sects,
-	 .run = all_requests},
+	 .run = frontend_all_requests},
 };
 
 const struct front_list vbd_front_requests = {last, XPV_ARRAY_SIZE(last)};

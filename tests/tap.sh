@@ -48,6 +48,26 @@ like() {
 	return $rc
 }
 
+# conform_results FILE [PREFIX]: the cases of FILE.json, of `xenpv conform --json`, become results of ours. Without any,
+# FILE.log says why.
+conform_results() {
+	local verdict case detail n=0
+	while IFS=$'\t' read -r verdict case detail; do
+		((++n))
+		case $verdict in
+		skip) echo "ok $((++tap_count)) - ${2-}$case # SKIP $detail" ;;
+		*)
+			[[ $verdict == pass ]]
+			tap_result $? "${2-}$case${detail:+: $detail}"
+			;;
+		esac
+	done < <(jq -r '.results[] | [.result, .case, .detail] | @tsv' "$1.json")
+	((n > 0)) && return
+	tap_result 1 "${2-}cases were run"
+	sed 's/^/# /' "$1.log"
+	return 1
+}
+
 # note TEXT: for people.
 note() {
 	echo "# $*"

@@ -58,24 +58,6 @@ guest_conform() {
 	guest_get "$guest" /tmp/conform.json "$file.json"
 }
 
-# conform_results FILE: the cases of FILE.json become results of ours.
-conform_results() {
-	local verdict case detail n=0
-	while IFS=$'\t' read -r verdict case detail; do
-		((++n))
-		case $verdict in
-		skip) echo "ok $((++tap_count)) - $case # SKIP $detail" ;;
-		*)
-			[[ $verdict == pass ]]
-			tap_result $? "$case${detail:+: $detail}"
-			;;
-		esac
-	done < <(jq -r '.results[] | [.result, .case, .detail] | @tsv' "$1.json")
-	((n > 0)) && return
-	sed 's/^/# /' "$1.log"
-	return 1
-}
-
 # no_workers: whether every worker process has ended. Those whose xenpvd was killed are the children of dom0's
 # init, which takes its time to ask for their status.
 no_workers() {

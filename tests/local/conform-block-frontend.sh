@@ -23,7 +23,7 @@ END
 
 # in_guest PATTERN [OPTION...]: these cases, in a new guest.
 in_guest() {
-	local before=$tap_count guest verdict case detail
+	local guest
 	rm -f commands
 	mkfifo commands
 	exec 9<>commands
@@ -35,16 +35,7 @@ in_guest() {
 	kill "$guest"
 	wait "$guest" 2>/dev/null
 	exec 9<&-
-	while IFS=$'\t' read -r verdict case detail; do
-		case $verdict in
-		skip) echo "ok $((++tap_count)) - $case # SKIP $detail" ;;
-		*)
-			[[ $verdict == pass ]]
-			tap_result $? "$case${detail:+: $detail}"
-			;;
-		esac
-	done < <(jq -r '.results[] | [.result, .case, .detail] | @tsv' conform.json)
-	((tap_count > before)) || { tap_result 1 "$1: cases were run"; sed 's/^/# /' conform.log guest.log; }
+	conform_results conform
 }
 
 mkdir host

@@ -13,7 +13,6 @@ attach() {
 
 # suite NAME ABI SPEC: all cases on xvda as SPEC says, in that layout of the ring.
 suite() {
-	local verdict case detail
 	rm -f known.img
 	truncate -s 64M known.img
 	attach "known.img,raw,xvda,$3" &
@@ -21,15 +20,7 @@ suite() {
 		>conform.json 2>conform.log </dev/null
 	tap_result $? "$1: no case fails"
 	wait $!
-	while IFS=$'\t' read -r verdict case detail; do
-		case $verdict in
-		skip) echo "ok $((++tap_count)) - $1: $case # SKIP $detail" ;;
-		*)
-			[[ $verdict == pass ]]
-			tap_result $? "$1: $case${detail:+: $detail}"
-			;;
-		esac
-	done < <(jq -r '.results[] | [.result, .case, .detail] | @tsv' conform.json)
+	conform_results conform "$1: "
 	ok "$1: no worker is left" wait_for 20 no_workers
 }
 

@@ -58,15 +58,7 @@ sh "$dir/attach" >"$out/attach.log" 2>&1 &
 "$BUILD/xenpv" conform --json --strict --dangerous --time 2 --hotplug "sh $dir/plug" vscsi-backend \
 	>"$out/conform.json" 2>"$out/conform.log"
 tap_result $? "no case fails"
-while IFS=$'\t' read -r verdict case detail; do
-	case $verdict in
-	skip) echo "ok $((++tap_count)) - $case # SKIP $detail" ;;
-	*)
-		[[ $verdict == pass ]]
-		tap_result $? "$case${detail:+: $detail}"
-		;;
-	esac
-done < <(jq -r '.results[] | [.result, .case, .detail] | @tsv' "$out/conform.json")
+conform_results "$out/conform"
 ((tap_count > 150)) || { tap_result 1 "all cases were run"; sed 's/^/# /' "$out"/*.log; }
 stop
 tap_end
