@@ -23,7 +23,8 @@ PACE_SECONDS=${PACE_SECONDS:-10}
 RSS_MORE_KIB=$((48 * 1024))
 
 # load GUEST DISK [RATE]: writes and verifies in the background, pass after pass, until load_ends GUEST,
-# which tells how it went. It verifies while it writes: a pass whose reads all come at its end is no measure.
+# which tells how it went (a pass at a low rate takes minutes). It verifies while it writes: a pass whose reads all
+# come at its end is no measure.
 load() {
 	guest_run "$1" 20 "cd /tmp; rm -f load.*
 		(passes=0
@@ -38,8 +39,8 @@ load() {
 }
 load_ends() {
 	# shellcheck disable=SC2016 # for the guest's shell
-	guest_run "$1" 120 'cd /tmp; touch load.stop
-		for i in $(seq 1000); do [ -s load.rc ] && break; sleep 0.1; done
+	guest_run "$1" 620 'cd /tmp; touch load.stop
+		for i in $(seq 6000); do [ -s load.rc ] && break; sleep 0.1; done
 		cat load.log; grep -q "^[1-9][0-9]* passes" load.log && exit $(cat load.rc)'
 }
 
