@@ -41,6 +41,12 @@ static struct entry *entry_of(const struct journal *j, uint32_t i)
 					i * stride(j->slot_size));
 }
 
+static uint64_t mixed(uint64_t h, uint64_t word)
+{
+	h = (h ^ word) * 0xff51afd7ed558ccdu;
+	return h ^ h >> 32;
+}
+
 /*
  * A checksum that a slot which is half written, or was written over, does not
  * have by chance; it is no protection against malice.
@@ -48,19 +54,18 @@ static struct entry *entry_of(const struct journal *j, uint32_t i)
 static uint64_t sum_of(const struct journal *j, uint32_t i)
 {
 	const uint8_t *p = journal_slot(j, i);
+	const uint8_t *end = p + j->slot_size / sizeof(uint64_t) * 8;
 	uint64_t h = 0x9e3779b97f4a7c15u ^ entry_of(j, i)->index;
 	uint64_t word;
-	uint32_t at, n;
 
-	for (at = 0; at < j->slot_size; at += (uint32_t)sizeof(word)) {
-		n = j->slot_size - at;
+	for (; p != end; p += sizeof(word)) {
+		xpv_copy(&word, p, sizeof(word));
+		h = mixed(h, word);
+	}
+	if (j->slot_size % sizeof(word)) {
 		word = 0;
-		if (n >= sizeof(word))
-			xpv_copy(&word, p + at, sizeof(word));
-		else
-			xpv_copy(&word, p + at, n);
-		h = (h ^ word) * 0xff51afd7ed558ccdu;
-		h ^= h >> 32;
+		xpv_copy(&word, p, j->slot_size % sizeof(word));
+		h = mixed(h, word);
 	}
 	return h;
 }

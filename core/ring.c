@@ -41,15 +41,26 @@ static volatile uint32_t *slot(volatile struct wire_ring *shared,
 	return words + offs / sizeof(uint32_t);
 }
 
-/* Copy a whole slot. Volatile: each word is fetched once, whatever follows. */
+/* Eight bytes of a slot, which begins at a multiple of four. */
+struct wide {
+	uint64_t v;
+} __attribute__((packed, may_alias));
+
+/* Copy a whole slot. Volatile: each byte is fetched once, whatever follows. */
 static void read_slot(const volatile uint32_t *from, void *copy, uint32_t size)
 {
-	uint8_t *to = copy;
-	uint32_t i, word;
+	const volatile struct wide *wide = (const volatile void *)from;
+	uint8_t *to = copy, *end = to + size / sizeof(*wide) * sizeof(*wide);
+	uint64_t word;
+	uint32_t last;
 
-	for (i = 0; i < size / sizeof(word); i++) {
-		word = from[i];
-		xpv_copy(to + i * sizeof(word), &word, sizeof(word));
+	for (; to != end; to += sizeof(word), wide++) {
+		word = wide->v;
+		xpv_copy(to, &word, sizeof(word));
+	}
+	if (size % sizeof(word)) {
+		last = from[size / sizeof(last) - 1];
+		xpv_copy(to, &last, sizeof(last));
 	}
 }
 
@@ -57,16 +68,26 @@ static void read_slot(const volatile uint32_t *from, void *copy, uint32_t size)
 static void write_slot(volatile uint32_t *to, const void *data, uint32_t len,
 		       uint32_t size)
 {
+	volatile uint32_t *end = to + size / sizeof(*to);
 	const uint8_t *from = data;
-	uint32_t i, word;
+	uint64_t word;
+	uint32_t last;
 
-	XPV_ASSERT(len <= size && len % sizeof(word) == 0);
-	for (i = 0; i < size / sizeof(word); i++) {
-		word = 0;
-		if (i < len / sizeof(word))
-			xpv_copy(&word, from + i * sizeof(word), sizeof(word));
-		to[i] = word;
+	XPV_ASSERT(len <= size && len % sizeof(last) == 0);
+	for (; len >= sizeof(word); len -= (uint32_t)sizeof(word)) {
+		xpv_copy(&word, from, sizeof(word));
+		((volatile struct wide *)(volatile void *)to)->v = word;
+		from += sizeof(word);
+		to += 2;
 	}
+	if (len) {
+		xpv_copy(&last, from, sizeof(last));
+		*to++ = last;
+	}
+	for (; end - to >= 2; to += 2)
+		((volatile struct wide *)(volatile void *)to)->v = 0;
+	if (to != end)
+		*to = 0;
 }
 
 int ring_back_pending(struct ring_back *r)

@@ -64,6 +64,8 @@ int scsi_cdb_check(const struct scsi_op *op, const uint8_t *cdb,
 		if (i == 1 && op->cdb_len == 6)
 			allowed |= 0xe0;
 		bad = (uint8_t)(cdb[i] & ~allowed);
+		if (!bad)
+			continue;
 		for (int bit = 7; bit >= 0; bit--)
 			if (bad & (1u << bit))
 				return (int)(i * 8) + bit;
