@@ -45,6 +45,15 @@ awaited() {
 	[[ $(xenstore-read "$back/xenpv-vbd/$g/51792/state" "$back/xenpv-vscsi/$g/0/state" | xargs) == '2 2' ]]
 }
 
+# busy DISK: the load on the guest's disk is going on. in_flight: requests are under way for seconds.
+busy() {
+	guest_run g 60 "ended() { set -- \$(cat /sys/block/$1/stat); echo \$((\$1 + \$5)); }
+		before=\$(ended); sleep 1; [ \$((\$(ended) - before)) -gt 5 ]"
+}
+in_flight() {
+	guest_run g 60 "for i in \$(seq 30); do grep -q '[1-9]' /sys/block/$1/inflight || exit; sleep 0.1; done"
+}
+
 # nodes: all of xenstore that an attempt could change; that a domain has a directory "backend" means nothing.
 nodes() {
 	xenstore-ls -f /local/domain | grep -v '/data/\|/backend = ""'
@@ -102,15 +111,22 @@ ok "block-detach" xenpv block-detach g xvdf
 is "nothing is left in the driver domain's nodes" \
 	"$(xenstore-ls -f "/local/domain/$(guest_id storage)/backend" | grep -c 51792)" 0
 
-# The domain is destroyed, and made anew: a backend of another number. A guest's frontends look for their
-# backends when they resume. (A guest whose programs wait for the disk cannot be suspended.)
+# The domain is destroyed under load, and made anew: a backend of another number. A guest's frontends look for their
+# backends when they resume, and blkfront sends again what was under way. The programs are to wait where they can be
+# frozen, in io_getevents(): no flushes, and few requests at a time.
+LIGHT="--runtime=60 --fdatasync=0 --bsrange=4k-32k --iodepth=4 --offset=2m"
 ok "scsi-attach again" xenpv scsi-attach g /dev/xvdc 0:0:0:0,backend=storage
 ok "block-attach again" xenpv block-attach g /dev/xvdb,raw,xvdf,w,backend=storage
 ok "the guest has both again" wait_for 30 guest_run g 60 'test -b /dev/sda && test -b /dev/xvdf'
 ok "and writes" guest_run g 120 'for d in sda xvdf; do dd if=/dev/urandom of=/tmp/$d bs=64k count=16 2>/dev/null &&
 	dd if=/tmp/$d of=/dev/$d bs=64k oflag=direct || exit; done'
+sums=$(guest_run g 120 'md5sum </tmp/sda; md5sum </tmp/xvdf')
+# shellcheck disable=SC2086 # several options
+ok "load on the block disk again" load g xvdf blk $LIGHT
+ok "it is busy" wait_for 60 busy xvdf
 ok "the driver domain is destroyed" xl destroy storage
-ok "the guest is saved" xl save g /var/tmp/g.save
+ok "requests wait for their answers" in_flight xvdf
+ok "the guest is saved meanwhile" xl save g /var/tmp/g.save
 ok "the driver domain is made anew" driver_start
 ok "the guest is restored, paused" xl restore -p /var/tmp/g.save
 ok "scsi-attach from the new one" xenpv scsi-attach --no-wait g /dev/xvdc 0:0:0:0,backend=storage
@@ -119,11 +135,26 @@ ok "xenpvd there has looked at both" wait_for 30 awaited
 ok "it goes on" xl unpause g
 ok "with both, and what it wrote" guest_run g 120 'for d in sda xvdf; do
 	dd if=/dev/$d bs=64k count=16 iflag=direct | cmp - /tmp/$d || exit; done'
-ok "scsi-detach" xenpv scsi-detach g 0:0:0:0
+ok "the load saw no error" load_ends g blk
+
+# xen-scsifront waits for the answers, and lets go of nothing while commands are under way: such a guest is made anew.
+# shellcheck disable=SC2086 # several options
+ok "load on the PVSCSI disk again" load g sda scsi $LIGHT
+ok "it is busy" wait_for 60 busy sda
+ok "the driver domain is destroyed again" xl destroy storage
+ok "commands wait for their answers" in_flight sda
+ok "the guest is destroyed, too" xl destroy g
+ok "the driver domain is back" driver_start
+ok "the guest starts again" guest_start g
+ok "scsi-attach" xenpv scsi-attach g /dev/xvdc 0:0:0:0,backend=storage
+ok "block-attach" xenpv block-attach g /dev/xvdb,raw,xvdf,w,backend=storage
+ok "the guest has both" wait_for 30 guest_run g 60 'test -b /dev/sda && test -b /dev/xvdf'
+is "with what was written" "$(guest_run g 120 'for d in sda xvdf; do head -c 1M /dev/$d | md5sum; done')" "$sums"
 
 # Or the guest gives back what is left of its disk, and gets it again. (Only one that has nothing in flight: Linux
 # waits for the answers.)
-ok "the driver domain is destroyed again" xl destroy storage
+ok "scsi-detach" xenpv scsi-detach g 0:0:0:0
+ok "the driver domain is destroyed with nothing in flight" xl destroy storage
 like "the disk is nobody's" "$(xenpv block-list g)" '^Guest.*
 g +xvdz [^
 ]*$'
@@ -132,8 +163,8 @@ ok "the guest does not have it" wait_for 60 guest_run g 60 '! test -e /sys/block
 ok "the driver domain is back" driver_start
 ok "block-attach again" xenpv block-attach g /dev/xvdb,raw,xvdf,w,backend=storage
 ok "the guest has it" wait_for 30 guest_run g 60 'test -b /dev/xvdf'
-ok "it works" guest_run g 120 'dd if=/tmp/sda of=/dev/xvdf bs=64k oflag=direct &&
-	dd if=/dev/xvdf bs=64k count=16 iflag=direct | cmp - /tmp/sda'
+ok "it works" guest_run g 120 'dd if=/dev/urandom of=/tmp/x bs=64k count=16 &&
+	dd if=/tmp/x of=/dev/xvdf bs=64k oflag=direct && dd if=/dev/xvdf bs=64k count=16 iflag=direct | cmp - /tmp/x'
 guest_stop g
 ok "the guest's end leaves nothing there" wait_for 60 guest_run storage 60 '! xenpv status --json | grep -q \"domid\"'
 guest_get storage /tmp/xenpvd.log "$OUT/xenpvd.log"

@@ -3,10 +3,11 @@
 #
 # For scenarios in which backends come and go: verified load of a guest, and whether it is served.
 
-# load GUEST DISK NAME: fio with verification in the background of the guest, of blocks of all sizes, with
+# load GUEST DISK NAME [OPTION...]: fio with verification in the background of the guest, of blocks of all sizes, with
 # flushes; and beside it, as NAME-trim, discards, and writes where they were; again and again until
-# load_ends. The guest has one processor: what else runs there comes first.
+# load_ends. The guest has one processor: what else runs there comes first. The options are fio's, for NAME.
 load() {
+	local options=${*:4}
 	guest_run "$1" 60 "cd /tmp; rm -f $3.stop $3*.rc $3*.json
 		run() {
 			rc=0
@@ -19,7 +20,7 @@ load() {
 			echo \$rc >\$1.rc
 		}
 		run $3 --rw=randrw --bsrange=4k-1m --iodepth=8 --size=48m --fdatasync=32 \
-			--verify=crc32c --verify_fatal=1 --verify_backlog=64 </dev/null >/dev/null 2>&1 &
+			--verify=crc32c --verify_fatal=1 --verify_backlog=64 $options </dev/null >/dev/null 2>&1 &
 		run $3-trim --rw=randtrimwrite --bs=64k --offset=64m --size=32m --rate_iops=40 \
 			</dev/null >/dev/null 2>&1 &"
 }
