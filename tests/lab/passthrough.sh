@@ -165,7 +165,7 @@ ok "load on it for the end" guest_run g1 20 "(fio --name=l --filename=/dev/$gdis
 	--rw=randrw --bs=4k --iodepth=8 --size=16m --time_based --runtime=60 >/dev/null 2>&1) </dev/null >/dev/null 2>&1 &"
 ok "xl destroy under load" xl destroy g1
 ok "no worker is left" wait_for 20 no_workers
-ok "the device is free" wait_for 10 rmmod scsi_debug
+ok "the device is free" wait_for 60 rmmod scsi_debug
 ok "xenpvd stops in an orderly way" daemon_stop
 is "dom0's kernel has nothing to complain about" \
 	"$(complaints 'changed security contexts')" ''

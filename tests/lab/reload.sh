@@ -24,7 +24,7 @@ front_is() {
 reload_unseen() {
 	kill -STOP "$daemon_pid"
 	guest_run g 60 'cd "$(dirname /sys/bus/xen/drivers/*/vscsi-0)" &&
-		echo vscsi-0 >unbind && echo vscsi-0 >bind' && wait_for 10 front_is 4
+		echo vscsi-0 >unbind && echo vscsi-0 >bind' && wait_for 60 front_is 4
 }
 
 # states: of both ends, and of the disks at our end.
@@ -62,17 +62,17 @@ tap_result $? "the ring is another one: $before, now $(ring)"
 ok "the guest has no disk" has_no_disk g 0:0:0:0
 kill -CONT "$daemon_pid"
 ok "xenpvd looks: the guest has its disk again" wait_for 30 has_disk g 0:0:0:0
-ok "all is Connected" wait_for 10 connected
+ok "all is Connected" wait_for 60 connected
 ok "the guest reads the disk" same 0:0:0:0 "$IMAGE"
 
 ok "once more" reload_unseen
 xenstore-write "$back/vscsi-devs/dev-1/p-devname" "$SECOND" "$back/vscsi-devs/dev-1/p-dev" "$SECOND" \
 	"$back/vscsi-devs/dev-1/v-dev" 0:0:0:1 "$back/vscsi-devs/dev-1/state" 1 "$back/state" 7
-ok "and a disk is added before xenpvd looks" wait_for 10 front_is 7
+ok "and a disk is added before xenpvd looks" wait_for 60 front_is 7
 kill -CONT "$daemon_pid"
 ok "the guest has the first disk" wait_for 30 has_disk g 0:0:0:0
 ok "the guest has the second disk" wait_for 30 has_disk g 0:0:0:1
-ok "all is Connected" wait_for 10 connected
+ok "all is Connected" wait_for 60 connected
 ok "the guest reads the first disk" same 0:0:0:0 "$IMAGE"
 ok "the guest reads the second disk" same 0:0:0:1 "$SECOND"
 is "xenpvd has found a new ring twice" "$(grep -c 'the guest has a new ring' "$OUT/xenpvd.log")" 2
