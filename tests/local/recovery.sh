@@ -172,7 +172,7 @@ orderly() {
 	ok "all is served" wait_for 10 served
 	is "by the same worker" "$(worker g)" "$pid"
 	said=$(xenpv upgrade)
-	sed 's/^/# /' <<<"$said"
+	note "${said//$'\n'/$'\n'# }"
 	like "xenpv upgrade" "$said" "xenpvd .*, process $daemon_pid.*g .* ms"
 	[[ $(worker g) != "$pid" ]]
 	tap_result $? "there is another worker"
