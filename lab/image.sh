@@ -8,8 +8,10 @@
 #	root-KEY/	root.ext4: the Debian tree with modules, vmlinux; dom0's disk, and the guests'
 #	boot-KEY/	boot.cpio.gz: dom0's initramfs, with the lab's own scripts and tools in it,
 #			the guests' initramfs among them
+#	ready-KEY/	machine, root.qcow2: the emulated machine when its dom0 had booted, and what was
+#			changed on the disk until then
 #
-# The last one takes a second, so that a change of the lab's scripts costs no new image.
+# The lab's own scripts are in the last two, so that a change of them costs no new image of a disk.
 #
 # Nothing here needs root or mounts anything.
 
@@ -59,12 +61,36 @@ depends_on() {
 	echo "$found"
 }
 
-# candidates PACKAGE...: the version of each that apt would install.
-candidates() {
-	local versions
-	versions=$(apt-cache policy "$@" | grep -E '^( *Candidate:|[^ ])')
-	! grep -q '(none)' <<<"$versions" || die "apt lacks one of: $*"
+# look_up_versions: asks apt, which takes it seconds, for the names and the candidate versions of what the images
+# are made of.
+look_up_versions() {
+	local depends linux xen versions
+	depends=$(apt-cache depends linux-image-amd64 xen-system-amd64) || die "apt-cache failed"
+	linux=$(depends_on linux-image- <<<"$depends") || exit
+	xen=$(depends_on xen-hypervisor- <<<"$depends") || exit
+	xen=${xen#xen-hypervisor-}
+	versions=$(apt-cache policy "linux-image-${linux#linux-image-}" "xen-hypervisor-$xen" \
+		"xen-utils-${xen%-amd64}" qemu-system-xen | grep -E '^( *Candidate:|[^ ])')
+	! grep -q '(none)' <<<"$versions" || die "apt lacks one of: $versions"
+	echo "LINUX_VERSION=${linux#linux-image-} XEN_VERSION=${xen%-amd64}"
 	echo "$versions"
+}
+
+# find_versions: the same from the last look, as long as apt would say it again; sets LINUX_VERSION, XEN_VERSION
+# and VERSIONS.
+find_versions() {
+	local seen stamp
+	# What apt-get update, a change of the sources or of preferences leaves traces in.
+	stamp=$({ stat -c '%n %s %Y' /etc/apt/* /etc/apt/*/* /var/lib/apt/lists/* &&
+		declare -f look_up_versions; } 2>/dev/null | digest)
+	seen=$LAB_CACHE/versions-$stamp
+	if [[ ! -s $seen ]]; then
+		look_up_versions >"$seen.$$" || exit
+		rm -f "$LAB_CACHE"/versions-????????????????
+		mv "$seen.$$" "$seen"
+	fi
+	VERSIONS=$(<"$seen")
+	eval "$(head -n 1 "$seen")"
 }
 
 # digest: a short name for what comes in.
@@ -72,22 +98,18 @@ digest() {
 	sha256sum | cut -c1-16
 }
 
-# image_keys: finds out the versions and sets KERNEL_DIR, ROOT_DIR and BOOT_DIR.
+# image_keys: finds out the versions and sets KERNEL_DIR, ROOT_DIR, BOOT_DIR and READY_DIR. The last is empty
+# when a run is to boot a dom0 of its own.
 image_keys() {
-	local kernel_key root_key boot_key depends versions
+	local kernel_key root_key boot_key ready_key
 	local -a own
 
-	depends=$(apt-cache depends linux-image-amd64 xen-system-amd64) || die "apt-cache failed"
-	LINUX_PACKAGE=$(depends_on linux-image- <<<"$depends") || exit
-	XEN_PACKAGE=$(depends_on xen-hypervisor- <<<"$depends") || exit
-	LINUX_VERSION=${LINUX_PACKAGE#linux-image-}
-	XEN_VERSION=${XEN_PACKAGE#xen-hypervisor-}
-	XEN_VERSION=${XEN_VERSION%-amd64}
+	find_versions
+	LINUX_PACKAGE=linux-image-$LINUX_VERSION
+	XEN_PACKAGE=xen-hypervisor-$XEN_VERSION-amd64
 	SUITE=$(. /etc/os-release && echo "$VERSION_CODENAME")
 
-	versions=$(candidates "$LINUX_PACKAGE" "$XEN_PACKAGE" "xen-utils-$XEN_VERSION" \
-		qemu-system-xen) || exit
-	kernel_key=$({ echo "$versions" && declare -f unpack_kernel build_kernel; } | digest)
+	kernel_key=$({ echo "$VERSIONS" && declare -f unpack_kernel build_kernel; } | digest)
 	root_key=$({ echo "$kernel_key" "$SUITE" "${IMAGE_MODULES[@]}" &&
 		packages "$LAB_DIR"/packages.dom0 "$LAB_DIR"/packages.guest &&
 		declare -f make_tree strip_modules build_root; } | digest)
@@ -98,6 +120,12 @@ image_keys() {
 	KERNEL_DIR=$LAB_CACHE/kernel-$kernel_key
 	ROOT_DIR=$LAB_CACHE/root-$root_key
 	BOOT_DIR=$LAB_CACHE/boot-$boot_key
+	READY_DIR=
+	if [[ $LAB_BOOT == ready && ! $LAB_ICOUNT$LAB_XEN_ARGS$LAB_LINUX_ARGS ]]; then
+		ready_key=$({ echo "$boot_key" "$LAB_MEMORY" "$LAB_DOM0_MEMORY" "$LAB_CPUS" &&
+			qemu-system-x86_64 --version && declare -f words build_ready; } | digest)
+		READY_DIR=$LAB_CACHE/ready-$ready_key
+	fi
 }
 
 # image_build: makes whatever of the images is missing; one builder at a time in a cache.
@@ -109,6 +137,7 @@ image_build() {
 		cached "$KERNEL_DIR" build_kernel
 		cached "$ROOT_DIR" build_root
 		cached "$BOOT_DIR" build_boot
+		[[ ! $READY_DIR ]] || cached "$READY_DIR" build_ready
 	} 9>"$LAB_CACHE/lock"
 	forget_unused
 }

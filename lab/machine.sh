@@ -10,32 +10,29 @@
 
 : "${LAB_DIR:?machine.sh is sourced by lab/lab}"
 
+readonly -a WITH_US=(setpriv --pdeathsig TERM)
+
 # folder TAG PATH [OPTION]: words for QEMU that show dom0 a folder of ours.
 folder() {
 	local path=${2//,/,,}
 	qemu+=(-virtfs "local,path=$path,mount_tag=$1,security_model=none,multidevs=remap${3:+,$3}")
 }
 
-# boot STATE OUT [SCENARIO_DIR]: starts QEMU and waits for dom0.
-boot() {
-	local state=$1 out=$2 scenario_dir=${3:-} start=${EPOCHREALTIME/./} end xen linux
-	local -a qemu dies=()
-
-	for tool in qemu-system-x86_64 mmdebstrap mke2fs cpio busybox; do
-		command -v $tool >/dev/null || PATH=$PATH:/sbin:/usr/sbin command -v $tool >/dev/null ||
-			die "no $tool here: install the packages of lab/packages.host"
-	done
-	image_build
-	mkdir -p "$state"/share/cmd "$state/tmp" "$out" || die "cannot write to $state or $out"
+# words STATE OUT SCENARIO_DIR DISK: sets qemu to the words that make QEMU the lab's machine. DISK is dom0's.
+words() {
+	local state=$1 out=$2 scenario_dir=$3 xen linux
 
 	# eager-fpu: QEMU 7.2 raises no #NM for AVX instructions while CR0.TS is set, so that a Xen
 	#   that switches the FPU lazily corrupts registers of dom0's programs once a guest is busy.
 	xen="com1=115200,8n1 console=com1 dom0_mem=${LAB_DOM0_MEMORY}M,max:${LAB_DOM0_MEMORY}M"
 	xen+=" dom0_max_vcpus=$LAB_CPUS loglvl=all guest_loglvl=all spec-ctrl=no,eager-fpu"
+	# QEMU's memory is zero.
+	xen+=" bootscrub=0"
 	xen+=" $LAB_XEN_ARGS"
 	# rodata=off, cryptomgr.notests: work that is slow under emulation and no part of any test.
 	# panic=5 with QEMU's -no-reboot: a dead dom0 is noticed, by QEMU's end.
 	linux="console=hvc0 quiet mitigations=off rodata=off cryptomgr.notests panic=5 $LAB_LINUX_ARGS"
+	linux+=${READY_DIR:+ lab.hold}
 	# -smap: with SMAP, dom0 crashes early in its boot (create_bounce_frame).
 	# -la57,-pku,-smep: not needed by dom0, and paid for in every page walk.
 	# -erms: with it Linux and libc copy and clear memory by REP MOVSB and STOSB, which are fast on
@@ -45,11 +42,12 @@ boot() {
 		-nodefaults -no-reboot -display none
 		-chardev "socket,id=com1,path=console.sock,server=on,wait=off,logfile=console.log"
 		-serial chardev:com1
+		-monitor unix:monitor.sock,server=on,wait=off
 		-kernel "$KERNEL_DIR/xen" -append "$xen"
 		-initrd "$KERNEL_DIR/vmlinuz $linux,$BOOT_DIR/boot.cpio.gz"
-		# The same image twice: dom0's disk, whose changes are thrown away, and the guests'.
-		-drive "file=$ROOT_DIR/root.ext4,if=none,id=root,format=raw,snapshot=on"
+		-drive "$4,if=none,id=root"
 		-device virtio-blk-pci,drive=root
+		# Once more as it was built, for the guests.
 		-drive "file=$ROOT_DIR/root.ext4,if=none,id=tools,format=raw,readonly=on"
 		-device virtio-blk-pci,drive=tools)
 	if [[ $LAB_ICOUNT ]]; then
@@ -57,31 +55,111 @@ boot() {
 	else
 		qemu+=(-accel "tcg,thread=multi,tb-size=512")
 	fi
-	folder lab "$state/share"
+	# All are always there: a machine that goes on from READY_DIR has to be the same.
+	folder share "$state/share"
 	folder out "$out"
 	folder tree "$TREE" readonly=on
-	[[ ! $scenario_dir ]] || folder scenario "$scenario_dir" readonly=on
-	if [[ -d $LAB_DESTDIR ]]; then
-		folder dest "$LAB_DESTDIR" readonly=on
-	else
-		note "no build in $LAB_DESTDIR: booting without one"
-	fi
+	folder scenario "$scenario_dir" readonly=on
+	folder dest "$state/dest" readonly=on
+}
 
-	# In its own session: Ctrl-C is for us to handle. A run's QEMU doesn't outlive us, however we
-	# end. In its own folder: a socket's path is short.
-	[[ ! $scenario_dir ]] || dies=(setpriv --pdeathsig TERM)
-	(cd "$state" && TMPDIR=$state/tmp exec setsid ${dies[@]+"${dies[@]}"} "${qemu[@]}" \
+# start STATE [WORDS...]: starts QEMU, by these words and those in qemu.
+start() {
+	# In its own session: Ctrl-C is for us to handle. In its own folder: a socket's path is short.
+	(cd "$1" && TMPDIR=$1/tmp exec setsid "${@:2}" "${qemu[@]}" \
 		</dev/null >qemu.log 2>&1) &
 	QEMU_PID=$!
-	echo "$QEMU_PID" >"$state/qemu.pid"
-	end=$((SECONDS + LAB_BOOT_SECONDS))
-	until [[ -e $state/share/ready ]]; do
+	echo "$QEMU_PID" >"$1/qemu.pid"
+}
+
+# await STATE OUT COMMAND...: waits until COMMAND succeeds, which says that dom0 is as far.
+await() {
+	local state=$1 out=$2 end=$((SECONDS + LAB_BOOT_SECONDS))
+	shift 2
+	until "$@"; do
 		kill -0 "$QEMU_PID" 2>/dev/null || lost "$state" "$out" "QEMU ended while dom0 booted"
 		((SECONDS < end)) || lost "$state" "$out" "dom0 did not boot in $LAB_BOOT_SECONDS s"
-		sleep 0.5
+		sleep 0.2
 	done
+}
+
+# monitor STATE COMMAND: what QEMU's monitor answers.
+monitor() {
+	(cd "$1" && socat -t 5 - UNIX-CONNECT:monitor.sock <<<"$2") 2>/dev/null
+}
+
+# monitor_says STATE COMMAND TEXT: whether that is in it.
+monitor_says() {
+	[[ $(monitor "$1" "$2") == *"$3"* ]]
+}
+
+# goes_on STATE: has a machine that was kept go on, once it's complete.
+goes_on() {
+	monitor_says "$1" $'cont\ninfo status' "VM status: running"
+}
+
+# console_says STATE TEXT: whether the console has said it.
+console_says() {
+	grep -qaF "$2" "$1/console.log" 2>/dev/null
+}
+
+# boot STATE OUT [SCENARIO_DIR]: starts a machine and waits for its dom0.
+boot() {
+	local state=$1 out=$2 scenario_dir=${3:-$1/none} start=${EPOCHREALTIME/./}
+	local -a qemu dies=()
+
+	for tool in qemu-system-x86_64 qemu-img mmdebstrap mke2fs cpio busybox socat; do
+		command -v $tool >/dev/null || PATH=$PATH:/sbin:/usr/sbin command -v $tool >/dev/null ||
+			die "no $tool here: install the packages of lab/packages.host"
+	done
+	image_build
+	mkdir -p "$state"/{share/cmd,tmp,none} "$out" || die "cannot write to $state or $out"
+	if [[ -d $LAB_DESTDIR ]]; then
+		ln -sfn "$(realpath "$LAB_DESTDIR")" "$state/dest"
+	else
+		note "no build in $LAB_DESTDIR: booting without one"
+		mkdir -p "$state/dest"
+	fi
+
+	if [[ $READY_DIR ]]; then
+		words "$state" "$out" "$scenario_dir" "file=$READY_DIR/root.qcow2,format=qcow2,snapshot=on"
+		qemu+=(-incoming "exec:cat '$READY_DIR/machine'")
+	else
+		words "$state" "$out" "$scenario_dir" "file=$ROOT_DIR/root.ext4,format=raw,snapshot=on"
+	fi
+	date +%s >"$state/share/now"
+	head -c 64 /dev/urandom | base64 -w 0 >"$state/share/seed"
+	# A run's QEMU doesn't outlive us, however we end.
+	[[ ! ${3:-} ]] || dies=("${WITH_US[@]}")
+	start "$state" ${dies[@]+"${dies[@]}"}
+	if [[ $READY_DIR ]]; then
+		await "$state" "$out" goes_on "$state"
+		(cd "$state" && socat - UNIX-CONNECT:console.sock <<<'' >/dev/null)
+	fi
+	await "$state" "$out" test -e "$state/share/ready"
 	note "dom0 is up after $(seconds_since "$start") s"
 }
+
+# build_ready DIR: boots a dom0 and keeps the machine as it is then, at lab.hold of dom0/init.
+build_ready() (
+	dir=$1
+	step "booting a dom0, from which all others go on"
+	mkdir -p "$dir"/tmp/{share/cmd,tmp,none,dest}
+	# shellcheck disable=SC2064 # dir is wanted as it is now
+	trap "end_qemu '$dir/tmp'" EXIT
+	trap 'exit 130' INT TERM HUP
+	# By a relative path: a cache can be moved.
+	qemu-img create -q -f qcow2 -F raw -b "../${ROOT_DIR##*/}/root.ext4" "$dir/root.qcow2" || exit
+	words "$dir/tmp" "$dir/tmp/none" "$dir/tmp/none" "file=$dir/root.qcow2,format=qcow2"
+	start "$dir/tmp" "${WITH_US[@]}"
+	await "$dir/tmp" "$dir/tmp" console_says "$dir/tmp" "lab.hold: waiting"
+	# Stopped: otherwise its memory changes while it is being written.
+	monitor "$dir/tmp" stop >/dev/null
+	monitor "$dir/tmp" 'migrate_set_parameter max-bandwidth 64G' >/dev/null
+	monitor "$dir/tmp" "migrate -d \"exec:cat >'$dir/machine'\"" >/dev/null
+	await "$dir/tmp" "$dir/tmp" monitor_says "$dir/tmp" "info migrate" "Migration status: completed"
+	step "machine: $(du -m "$dir/machine" | cut -f1) MiB on disk"
+)
 
 # lost STATE OUT REASON: the lab failed: says why, with the console's last lines.
 lost() {
