@@ -6,6 +6,8 @@ B      ?= build
 PREFIX ?= /usr/local
 # Warnings are errors here, in the developers' way in; packagers call meson.
 MESON_FLAGS ?= -Dwerror=true
+# What tools/deps is to install; a demo needs no tests.
+DEPS   ?= all
 # of `make fuzz`; TIME is in seconds for each target
 TARGET ?= all
 TIME   ?= 60
@@ -30,10 +32,12 @@ all: setup                 # build everything, into build/
 	@ninja -C $(B)
 
 deps:                      # install what is missing from Debian's packages
-	@tools/deps
+	@tools/deps $(DEPS)
 
+# A folder that was made for a demo learns of the tests later.
 setup: deps
 	@$(call SETUP,$(B))
+	@[ $(DEPS) != all ] || [ -d $(B)/tests ] || meson setup --reconfigure -Dtests=enabled $(B)
 
 # What the lab boots with: the build as it would be installed.
 dest: all
@@ -47,12 +51,13 @@ check: dest                # every test, the real Xen in QEMU included
 check-fast: all            # the tests that take seconds
 	@tools/check $(B) tidy unit corpus abi local sim
 
-lab: dest                  # build the images of the lab
+lab: deps                  # build the images of the lab
 	@lab/lab image
 
 demo: demo-$(HOST)         # see it work, on the real Xen in QEMU; HOST=local: without Xen
 
-demo-xen: dest
+demo-xen:
+	@$(MAKE) --no-print-directory -j2 DEPS=programs dest lab
 	@lab/lab run lab/scenarios/demo.sh
 
 demo-local: all

@@ -134,12 +134,21 @@ image_build() {
 	image_keys
 	{
 		flock 9
-		cached "$KERNEL_DIR" build_kernel
+		# At once: it's mostly a download, and the other is mostly not.
+		cached "$KERNEL_DIR" build_kernel &
+		KERNEL_JOB=$!
 		cached "$ROOT_DIR" build_root
+		await_kernel
 		cached "$BOOT_DIR" build_boot
 		[[ ! $READY_DIR ]] || cached "$READY_DIR" build_ready
 	} 9>"$LAB_CACHE/lock"
 	forget_unused
+}
+
+# await_kernel: until the kernel is in KERNEL_DIR.
+await_kernel() {
+	wait "$KERNEL_JOB"
+	[[ -d $KERNEL_DIR ]] || die "no kernel"
 }
 
 # cached DIR FUNCTION: has FUNCTION fill a new DIR unless it is there already.
@@ -201,22 +210,25 @@ build_kernel() {
 
 # build_root DIR: the Debian tree, as a disk image.
 build_root() {
-	local dir=$1 tmp=$1/tmp names
+	local dir=$1 tmp=$1/tmp names unwanted='doc info man locale' target
 	local -a sources
 	mkdir -p "$tmp"
 	names=$({ echo "xen-utils-$XEN_VERSION"
 		packages "$LAB_DIR"/packages.dom0 "$LAB_DIR"/packages.guest; } | paste -sd,)
 	mapfile -t sources < <(apt_sources)
+	# Only root makes a tree at once; others get a tar, for fakeroot.
+	((EUID == 0)) && target=$tmp/tree || target=$tmp/root.tar
 	step "installing $(tr ',' '\n' <<<"$names" | wc -l) packages and what they need (mmdebstrap)"
-	mmdebstrap --quiet --variant=essential --format=tar \
-		--aptopt='APT::Install-Recommends "false"' \
-		--dpkgopt='path-exclude=/usr/share/doc/*' \
-		--dpkgopt='path-exclude=/usr/share/info/*' \
-		--dpkgopt='path-exclude=/usr/share/man/*' \
-		--dpkgopt='path-exclude=/usr/share/locale/*' \
-		--include="$names" "$SUITE" "$tmp/root.tar" "${sources[@]}" \
+	# Told to dpkg when it's there: mmdebstrap, told itself, sends each package through a filter.
+	mmdebstrap --quiet --variant=essential \
+		--aptopt='APT::Install-Recommends "false"' --dpkgopt=force-unsafe-io \
+		--essential-hook="printf 'path-exclude=/usr/share/%s/*\n' $unwanted \
+			>\"\$1/etc/dpkg/dpkg.cfg.d/lab\"" \
+		--customize-hook="cd \"\$1/usr/share\" && find $unwanted -mindepth 1 -delete" \
+		--include="$names" "$SUITE" "$target" "${sources[@]}" \
 		>"$dir/mmdebstrap.log" 2>&1 ||
 		{ tail -n 20 "$dir/mmdebstrap.log" >&2; return 1; }
+	await_kernel
 	step "making the disk image"
 	export -f make_tree strip_modules
 	as_root bash -ec 'make_tree "$@"' - "$KERNEL_DIR" "$LINUX_VERSION" "$tmp" "$dir" \
@@ -244,13 +256,15 @@ as_root() {
 	fi
 }
 
-# make_tree KERNEL_DIR VERSION TMP DIR MODULES...: root.tar to root.ext4. Runs under fakeroot.
+# make_tree KERNEL_DIR VERSION TMP DIR MODULES...: TMP/tree, or TMP/root.tar, to root.ext4. Runs under fakeroot.
 make_tree() {
 	local kernel=$1 version=$2 tmp=$3 dir=$4 tree=$3/tree
 	shift 4
-	mkdir "$tree"
-	tar -C "$tree" --exclude='./dev/*' -xf "$tmp/root.tar"
-	rm "$tmp/root.tar"
+	if [[ ! -d $tree ]]; then
+		mkdir "$tree"
+		tar -C "$tree" --exclude='./dev/*' -xf "$tmp/root.tar"
+		rm "$tmp/root.tar"
+	fi
 	mkdir -p "$tree/lib/modules/$version" "$tree/lab" "$tree/proc/xen"
 	(
 		cd "$kernel/lib/modules/$version" || exit
