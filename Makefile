@@ -8,6 +8,7 @@ PREFIX ?= /usr/local
 MESON_FLAGS ?= -Dwerror=true
 # What tools/deps is to install; a demo needs no tests.
 DEPS   ?= all
+NICE   ?=
 # of `make fuzz`; TIME is in seconds for each target
 TARGET ?= all
 TIME   ?= 60
@@ -23,13 +24,13 @@ endif
 SETUP = [ -f $(1)/build.ninja ] || \
 	meson setup --prefix $(PREFIX) $(MESON_FLAGS) $(2) $(1)
 
-.PHONY: all deps setup dest check check-fast lab demo demo-xen demo-local \
+.PHONY: all deps setup dest check check-fast lab images-early demo demo-xen demo-local \
 	bench-xen bench-local \
 	bench soak mutate coverage \
 	fuzz fuzz-coverage sim-coverage format install clean help
 
 all: setup                 # build everything, into build/
-	@ninja -C $(B)
+	@$(NICE) ninja -C $(B)
 
 deps:                      # install what is missing from Debian's packages
 	@tools/deps $(DEPS)
@@ -54,10 +55,17 @@ check-fast: all            # the tests that take seconds
 lab: deps                  # build the images of the lab
 	@lab/lab image
 
+images-early:
+	@lab/lab image disk
+	@tools/deps $(DEPS)
+	@lab/lab image
+
 demo: demo-$(HOST)         # see it work, on the real Xen in QEMU; HOST=local: without Xen
 
+# The images take longest: they're begun first, and what is compiled gives way.
 demo-xen:
-	@$(MAKE) --no-print-directory -j2 DEPS=programs dest lab
+	@tools/deps image
+	@$(MAKE) --no-print-directory -j2 DEPS=programs NICE=nice dest images-early
 	@lab/lab run lab/scenarios/demo.sh
 
 demo-local: all

@@ -123,12 +123,13 @@ image_keys() {
 	READY_DIR=
 	if [[ $LAB_BOOT == ready && ! $LAB_ICOUNT$LAB_XEN_ARGS$LAB_LINUX_ARGS ]]; then
 		ready_key=$({ echo "$boot_key" "$LAB_MEMORY" "$LAB_DOM0_MEMORY" "$LAB_CPUS" &&
-			qemu-system-x86_64 --version && declare -f words build_ready; } | digest)
+			qemu-system-x86_64 --version 2>/dev/null && declare -f words build_ready; } | digest)
 		READY_DIR=$LAB_CACHE/ready-$ready_key
 	fi
 }
 
-# image_build: makes whatever of the images is missing; one builder at a time in a cache.
+# image_build [disk]: makes whatever of the images is missing, or only kernel and disk; one builder at a time in a
+# cache.
 image_build() {
 	mkdir -p "$LAB_CACHE"
 	image_keys
@@ -139,6 +140,7 @@ image_build() {
 		KERNEL_JOB=$!
 		cached "$ROOT_DIR" build_root
 		await_kernel
+		[[ ${1:-} != disk ]] || return 0
 		cached "$BOOT_DIR" build_boot
 		[[ ! $READY_DIR ]] || cached "$READY_DIR" build_ready
 	} 9>"$LAB_CACHE/lock"
