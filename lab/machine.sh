@@ -110,7 +110,7 @@ boot() {
 
 	for tool in qemu-system-x86_64 qemu-img mmdebstrap mke2fs cpio busybox socat; do
 		command -v $tool >/dev/null || PATH=$PATH:/sbin:/usr/sbin command -v $tool >/dev/null ||
-			die "no $tool here: install the packages of lab/packages.host"
+			die "no $tool here: install the packages of lab/packages.host and .image"
 	done
 	image_build
 	mkdir -p "$state"/{share/cmd,tmp,none} "$out" || die "cannot write to $state or $out"
