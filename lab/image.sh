@@ -166,9 +166,10 @@ cached() {
 	touch "$dir"
 }
 
-# forget_unused: removes images that no lab has asked for in two weeks.
+# forget_unused: removes images that no lab has asked for in two weeks, and machines in a day: each change of the
+# lab's scripts makes one of 0.2 GiB.
 forget_unused() {
-	find "$LAB_CACHE" -mindepth 1 -maxdepth 1 -type d -mtime +14 -exec rm -rf {} +
+	find "$LAB_CACHE" -mindepth 1 -maxdepth 1 -type d \( -mtime +14 -o -name 'ready-*' -mtime +0 \) -exec rm -rf {} +
 }
 
 # unpack_kernel VMLINUZ: the ELF image inside a bzImage, to stdout.

@@ -72,13 +72,13 @@ start() {
 	echo "$QEMU_PID" >"$1/qemu.pid"
 }
 
-# await STATE OUT COMMAND...: waits until COMMAND succeeds, which says that dom0 is as far.
+# await SECONDS COMMAND...: waits until COMMAND succeeds, which says how far dom0 is. If it doesn't, WHY says why.
 await() {
-	local state=$1 out=$2 end=$((SECONDS + LAB_BOOT_SECONDS))
-	shift 2
+	local seconds=$1 end=$((SECONDS + $1))
+	shift
 	until "$@"; do
-		kill -0 "$QEMU_PID" 2>/dev/null || lost "$state" "$out" "QEMU ended while dom0 booted"
-		((SECONDS < end)) || lost "$state" "$out" "dom0 did not boot in $LAB_BOOT_SECONDS s"
+		kill -0 "$QEMU_PID" 2>/dev/null || { WHY="QEMU ended while dom0 booted" && return 1; }
+		((SECONDS < end)) || { WHY="dom0 did not boot in $seconds s" && return 1; }
 		sleep 0.2
 	done
 }
@@ -93,8 +93,8 @@ monitor_says() {
 	[[ $(monitor "$1" "$2") == *"$3"* ]]
 }
 
-# goes_on STATE: has a machine that was kept go on, once it's complete.
-goes_on() {
+# running STATE: has a machine that was kept go on, once it's complete.
+running() {
 	monitor_says "$1" $'cont\ninfo status' "VM status: running"
 }
 
@@ -121,23 +121,32 @@ boot() {
 		mkdir -p "$state/dest"
 	fi
 
-	if [[ $READY_DIR ]]; then
-		words "$state" "$out" "$scenario_dir" "file=$READY_DIR/root.qcow2,format=qcow2,snapshot=on"
-		qemu+=(-incoming "exec:cat '$READY_DIR/machine'")
-	else
-		words "$state" "$out" "$scenario_dir" "file=$ROOT_DIR/root.ext4,format=raw,snapshot=on"
-	fi
-	date +%s >"$state/share/now"
-	head -c 64 /dev/urandom | base64 -w 0 >"$state/share/seed"
 	# A run's QEMU doesn't outlive us, however we end.
 	[[ ! ${3:-} ]] || dies=("${WITH_US[@]}")
-	start "$state" ${dies[@]+"${dies[@]}"}
-	if [[ $READY_DIR ]]; then
-		await "$state" "$out" goes_on "$state"
-		(cd "$state" && socat - UNIX-CONNECT:console.sock <<<'' >/dev/null)
+	if [[ ! $READY_DIR ]] || ! go_on; then
+		words "$state" "$out" "$scenario_dir" "file=$ROOT_DIR/root.ext4,format=raw,snapshot=on"
+		start "$state" ${dies[@]+"${dies[@]}"}
+		await "$LAB_BOOT_SECONDS" test -e "$state/share/ready" || lost "$state" "$out" "$WHY"
 	fi
-	await "$state" "$out" test -e "$state/share/ready"
 	note "dom0 is up after $(seconds_since "$start") s"
+}
+
+# go_on: starts boot's machine as the one that was kept. When that fails, it is kept no longer, and dom0 has to boot.
+go_on() {
+	words "$state" "$out" "$scenario_dir" "file=$READY_DIR/root.qcow2,format=qcow2,snapshot=on"
+	qemu+=(-incoming "exec:cat '$READY_DIR/machine'")
+	date +%s >"$state/share/now"
+	head -c 64 /dev/urandom | base64 -w 0 >"$state/share/seed"
+	start "$state" ${dies[@]+"${dies[@]}"}
+	await 100 running "$state" &&
+		(cd "$state" && socat - UNIX-CONNECT:console.sock <<<'' >/dev/null) &&
+		await 100 test -e "$state/share/ready" && return
+	note "the machine of $READY_DIR does not go on: $WHY; it is removed, and dom0 boots"
+	end_qemu "$state"
+	cp "$state/console.log" "$out/console-kept.log"
+	rm -rf "$READY_DIR" "$state/console.log"
+	READY_DIR=
+	return 1
 }
 
 # build_ready DIR: boots a dom0 and keeps the machine as it is then, at lab.hold of dom0/init.
@@ -152,12 +161,13 @@ build_ready() (
 	qemu-img create -q -f qcow2 -F raw -b "../${ROOT_DIR##*/}/root.ext4" "$dir/root.qcow2" || exit
 	words "$dir/tmp" "$dir/tmp/none" "$dir/tmp/none" "file=$dir/root.qcow2,format=qcow2"
 	start "$dir/tmp" "${WITH_US[@]}"
-	await "$dir/tmp" "$dir/tmp" console_says "$dir/tmp" "lab.hold: waiting"
+	await "$LAB_BOOT_SECONDS" console_says "$dir/tmp" "lab.hold: waiting" || lost "$dir/tmp" "$dir/tmp" "$WHY"
 	# Stopped: otherwise its memory changes while it is being written.
 	monitor "$dir/tmp" stop >/dev/null
 	monitor "$dir/tmp" 'migrate_set_parameter max-bandwidth 64G' >/dev/null
 	monitor "$dir/tmp" "migrate -d \"exec:cat >'$dir/machine'\"" >/dev/null
-	await "$dir/tmp" "$dir/tmp" monitor_says "$dir/tmp" "info migrate" "Migration status: completed"
+	await 100 monitor_says "$dir/tmp" "info migrate" "Migration status: completed" ||
+		lost "$dir/tmp" "$dir/tmp" "QEMU does not save the machine"
 	step "machine: $(du -m "$dir/machine" | cut -f1) MiB on disk"
 )
 
