@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # shellcheck shell=bash disable=SC2016,SC2119,SC2154,SC2317
 #
-# Stock PV and PVH guests whose root is a disk of ours, created paused and attached before they run; with
-# several queues, rings of several pages, persistent grants, limits, and more disks than letters. The PVH
-# guest has one processor: with two its programs die of illegal instructions under emulation.
+# Stock PV and PVH guests (TYPES; block-root-hvm: HVM) whose root is a disk of ours, created paused and attached before
+# they run; with several queues, rings of several pages, persistent grants, limits, and more disks than letters. PVH
+# and HVM guests have one processor: with two their programs die of illegal instructions under emulation.
 # shellcheck source=tests/lab/tap.sh
 . "$SCENARIO_DIR/tap.sh"
 
@@ -66,16 +66,28 @@ for ((n = 26; n < 52; n++)); do
 done
 truncate -s 64M /var/tmp/f.img /var/tmp/g.img
 
+# forget TYPE: its guest.
+forget() {
+	ok "$1: xl destroy" xl destroy "r$1"
+	ok "$1: no worker is left" wait_for 90 no_workers
+}
+
 daemon_start || bail "xenpvd starts"
-boot pv 2 /var/tmp/f.img,raw,xvdf,rw,queues=2 /var/tmp/g.img,raw,xvdg,rw,persistent=512 "${many[@]}" || bail "PV"
-is "29 disks" "$(guest_run rpv 20 'ls -d /sys/block/xvd* | wc -l')" 29
-use pv 2
-persistent pv
-ok "xl destroy" xl destroy rpv
-ok "no worker is left" wait_for 90 no_workers
-boot pvh 1 /var/tmp/f.img,raw,xvdf,rw || bail "PVH"
-use pvh 1
-ok "PVH: xl destroy" xl destroy rpvh
-ok "no worker is left at the end" wait_for 90 no_workers
+for type in ${TYPES:-pv pvh}; do
+	case $type in
+	pv)
+		boot pv 2 /var/tmp/f.img,raw,xvdf,rw,queues=2 /var/tmp/g.img,raw,xvdg,rw,persistent=512 "${many[@]}" ||
+			bail pv
+		is "29 disks" "$(guest_run rpv 20 'ls -d /sys/block/xvd* | wc -l')" 29
+		use pv 2
+		persistent pv
+		;;
+	*)
+		boot "$type" 1 /var/tmp/f.img,raw,xvdf,rw || bail "$type"
+		use "$type" 1
+		;;
+	esac
+	forget "$type"
+done
 ok "xenpvd ends" daemon_stop
 tap_end
