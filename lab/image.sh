@@ -233,8 +233,8 @@ build_root() {
 		{ tail -n 20 "$dir/mmdebstrap.log" >&2; return 1; }
 	await_kernel
 	step "making the disk image"
-	export -f make_tree strip_modules
-	as_root bash -ec 'make_tree "$@"' - "$KERNEL_DIR" "$LINUX_VERSION" "$tmp" "$dir" \
+	# As text: fakeroot is a script of a shell that hands on no functions of bash.
+	as_root bash -ec "$(declare -f make_tree strip_modules); make_tree \"\$@\"" - "$KERNEL_DIR" "$LINUX_VERSION" "$tmp" "$dir" \
 		"${IMAGE_MODULES[@]}" || return
 	step "root.ext4: $(du -m "$dir/root.ext4" | cut -f1) MiB on disk"
 }
