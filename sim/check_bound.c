@@ -12,8 +12,12 @@
 /* What the whole world may need at once, bytes. */
 #define HEAP_MOST (24u << 20)
 
-/* What the allocator of a process that has just begun keeps for itself. */
-#define HEAP_SLACK (512u << 10)
+/*
+ * What the allocator keeps for itself: glibc counts freed blocks in its caches
+ * as used, 240 KiB after 300 runs and 513 KiB after 5000 of which, by memcheck,
+ * none had lost a byte.
+ */
+#define HEAP_SLACK (2u << 20)
 
 static uint64_t copies, requests;
 static size_t heap_before;
