@@ -236,12 +236,20 @@ static void successor(void *ctx, uint32_t arg)
 	for (i = 0; i < c->luns; i++)
 		if (c->lun[i].there && c->lun[i].going)
 			backend_lun_del(c, i);
-	for (i = 0; !ring_open(c, c->gref, c->port, true); i++)
+	for (i = 0; !ring_open(c, c->gref, c->port, true); i++) {
+		/* Its frontend has let go of the ring before it said so. */
+		if (c->by_bus && !c->ringed) {
+			b->coming = false;
+			fetch_forget(c);
+			controller_closed(c);
+			return;
+		}
 		if (i == 1000)
 			world_fail(c->w, "once",
 				   "controller %u: no successor can open the "
 				   "ring",
 				   c->index);
+	}
 	b->coming = false;
 	fetch_forget(c);
 	if (c->life == LIFE_CLOSING)
