@@ -3,11 +3,11 @@
 #
 # xenpv conform vscsi-frontend, or blk-frontend (KIND=blk): our suite as the backend of the stock Linux frontend.
 # Nothing is wanted of it but that its domain lives and the suite comes to its end: what it falls short of is
-# written down in doc/conformance.md, for which $OUT has the tables.
+# in the tables in $OUT.
 #
 # Cases after which no further controller connects are the end of a run: those that were left out are
 # run again, each in a guest of its own, for LEFT of them. All of them take most of an hour: ONLY='*'
-# LEFT=100 TYPES="pv pvh" makes the table of doc/conformance.md. What is left out by default is what the
+# LEFT=100 TYPES="pv pvh" makes a table of all. What is left out by default is what the
 # stock frontend is known to hang in, or waits for for minutes. A PV guest's driver is the same as a PVH guest's.
 # shellcheck source=tests/lab/tap.sh
 . "$SCENARIO_DIR/tap.sh"
