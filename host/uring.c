@@ -64,6 +64,7 @@ int uring_init(struct uring *u, unsigned entries)
 	int r;
 
 	u->queued = 0;
+	u->batch = 0;
 	u->leaving = 0;
 	u->enters = 0;
 	r = io_uring_queue_init_params(entries, &u->ring, &p);
@@ -96,10 +97,18 @@ void uring_fini(struct uring *u)
 	io_uring_queue_exit(&u->ring);
 }
 
+void uring_batch(struct uring *u, unsigned n)
+{
+	u->batch = n;
+}
+
 struct io_uring_sqe *uring_sqe(struct uring *u)
 {
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
+	struct io_uring_sqe *sqe;
 
+	if (u->batch && u->queued >= u->batch)
+		uring_submit(u, false);
+	sqe = io_uring_get_sqe(&u->ring);
 	while (!sqe) {
 		uring_submit(u, false);
 		sqe = io_uring_get_sqe(&u->ring);

@@ -19,6 +19,7 @@ struct uring_op {
 struct uring {
 	struct io_uring ring;
 	unsigned queued;  /* entries filled in since the last submission */
+	unsigned batch;	  /* of uring_batch() */
 	unsigned leaving; /* operations of uring_cancel() that have not ended */
 	uint64_t enters;  /* system calls made */
 };
@@ -37,8 +38,17 @@ int uring_init(struct uring *u, unsigned entries);
 void uring_fini(struct uring *u);
 
 /*
+ * uring_batch - submit whenever N entries are queued and another is wanted
+ *
+ * 0, as after uring_init(): only when there is no room. Few at a time cost
+ * system calls, and let a device begin while the next ones are made.
+ */
+void uring_batch(struct uring *u, unsigned n);
+
+/*
  * An entry for OP to be filled in by one of liburing's io_uring_prep_*.
- * Submits what is queued when there is no room; never returns NULL.
+ * Submits what is queued when there is no room, or as uring_batch() says; never
+ * returns NULL.
  */
 struct io_uring_sqe *uring_sqe(struct uring *u);
 void uring_attach(struct io_uring_sqe *sqe, struct uring_op *op);

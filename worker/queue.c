@@ -47,6 +47,15 @@
 /* Operations between two submissions: a few for each command. */
 #define URING_ENTRIES 128
 
+/*
+ * So many are submitted at once, so that the device is at work while the others
+ * are made: all 16 or 32 of a guest's together took a third longer (a virtual
+ * disk on two processors; 1 and 2 differ from 4 by less than the spread). On a
+ * single processor, where a RAM disk is done when it has been asked, they only
+ * cost system calls.
+ */
+#define URING_BATCH 4
+
 uint64_t queue_now(void)
 {
 	struct timespec t;
@@ -209,6 +218,7 @@ static void *queue_main(void *arg)
 	if (q->start_rc < 0)
 		return NULL;
 	q->poll_max = poll_max();
+	uring_batch(&q->uring, q->poll_max ? URING_BATCH : 0);
 	q->peer->cfg.eager = q->poll_max > 0;
 	q->peer->cfg.hold_ns =
 		(q->poll_max ? q->poll_max : POLL_LIMIT_NS) / HOLD_PART;
