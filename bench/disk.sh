@@ -19,11 +19,6 @@ disk_of() {
 	guest_run "$1" 20 "ls /sys/bus/xen/devices/vscsi-$2/host*/target*/*:0:0:0/block" | tail -n 1
 }
 
-# measure TYPE GUEST JOB BACKEND ROUND DISK: one line of the table.
-measure() {
-	fio_job "$2" "$3" "$6" "$OUT/raw.tsv" "$1"$'\t'"${3%% *}"$'\t'"$4"$'\t'"$5"
-}
-
 modprobe brd rd_nr=2 rd_size=131072
 dd if=/dev/zero of=/dev/ram0 bs=1M 2>/dev/null
 dd if=/dev/zero of=/dev/ram1 bs=1M 2>/dev/null
@@ -36,12 +31,7 @@ for type in $GUESTS; do
 	ours=$(disk_of b$type 0)
 	kernel=$(disk_of b$type 1)
 	say "$type guest: xenpv is $ours, xen-scsiback is $kernel"
-	for ((round = 1; round <= ROUNDS; round++)); do
-		for job in "${JOBS[@]}"; do
-			measure "$type" b$type "$job" xenpv $round "$ours" || exit 1
-			measure "$type" b$type "$job" kernel $round "$kernel" || exit 1
-		done
-	done
+	rounds $type b$type xenpv="$ours" kernel="$kernel" || exit 1
 	xenpv status | tee "$OUT/status-$type.txt"
 	xl destroy b$type
 done

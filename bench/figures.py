@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What the tables of bench/results.md have in common."""
 
+import collections
 import statistics
 
 COMPARED = ('xenpv IOPS | kernel IOPS | ratio | lowest and highest of a round | ceiling '
@@ -8,6 +9,20 @@ COMPARED = ('xenpv IOPS | kernel IOPS | ratio | lowest and highest of a round | 
 COLUMNS = COMPARED.count('|') + 1
 COMPARED_NOTE = '''CPU is dom0's time per I/O. The ceiling is the ratio of a backend that takes no time at all, on one processor: an
 I/O without the CPU time of the kernel's backend in dom0.'''
+
+
+def rows(path):
+    """{(guest, job): {backend: {round: (iops, mib_s, cpu_us)}}} of what bench/fio.sh has written."""
+    found = collections.defaultdict(lambda: collections.defaultdict(dict))
+    for line in path.read_text().splitlines():
+        guest, job, backend, turn, iops, mib, _lat, cpu = line.split('\t')
+        found[guest, job][backend][turn] = (float(iops), float(mib), float(cpu))
+    return found
+
+
+def column(by_turn, what):
+    """{round: (...)} with only that figure."""
+    return {turn: v[what] for turn, v in by_turn.items()}
 
 
 def ratio(some, others):
@@ -23,12 +38,9 @@ def ceiling(iops, cpu_us):
 
 
 def compared(xenpv, kernel):
-    """Two {round: (iops, cpu_us)}, as the cells of COMPARED."""
+    """Two {round: (iops, ..., cpu_us)}, as the cells of COMPARED."""
     def median(by, what):
-        return statistics.median(v[what] for v in by.values())
-
-    def iops(by):
-        return {turn: v[0] for turn, v in by.items()}
-    return (f'{median(xenpv, 0):.0f} | {median(kernel, 0):.0f} | {ratio(iops(xenpv), iops(kernel))} '
-            f'| {ceiling(median(kernel, 0), median(kernel, 1)):.2f} '
-            f'| {median(xenpv, 1):.0f} | {median(kernel, 1):.0f}')
+        return statistics.median(column(by, what).values())
+    return (f'{median(xenpv, 0):.0f} | {median(kernel, 0):.0f} | {ratio(column(xenpv, 0), column(kernel, 0))} '
+            f'| {ceiling(median(kernel, 0), median(kernel, -1)):.2f} '
+            f'| {median(xenpv, -1):.0f} | {median(kernel, -1):.0f}')

@@ -37,3 +37,17 @@ fio_job() {
 		[$keys, $d.iops, $d.bw / 1024, $d.lat_ns.mean / 1000, ($to - $from) * 1e6 / ($d.iops * $s)] | join("\t")' |
 		tee -a "$4"
 }
+
+# rounds TYPE GUEST BACKEND=DISK...: each of JOBS on each disk of the guest in turn, ROUNDS times; lines of $OUT/raw.tsv.
+rounds() {
+	local type=$1 guest=$2 round job backend
+	shift 2
+	for ((round = 1; round <= ROUNDS; round++)); do
+		for job in "${JOBS[@]}"; do
+			for backend; do
+				fio_job "$guest" "$job" "${backend#*=}" "$OUT/raw.tsv" \
+					"$type"$'\t'"${job%% *}"$'\t'"${backend%%=*}"$'\t'"$round" || return 1
+			done
+		done
+	done
+}
