@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/bus.h"
+#include "wire/blk.h"
 
 /* Nothing has changed for so long: see struct bus_front_facts. */
 #define LATE_NS 1000000000ull
@@ -92,27 +93,31 @@ static void end_round(struct gdev *d)
 
 /* ------------------------------------------------------------ connection */
 
-/* The backend has let go of the ring, or it shall. */
-static void free_ring(struct gdev *d)
+/* The backend has let go of the rings, or it shall. */
+static void free_rings(struct gdev *d)
 {
 	struct session *s = d->session;
 
 	d->connected = d->joined = false;
 	d->ops->stop(d);
-	if (d->port)
-		s->ops->channel_close(s->front, d->port);
-	d->port = 0;
-	/* A page that the backend keeps is not used again. */
-	while (d->granted)
-		if (!s->ops->revoke(s->front, d->ring_ref[--d->granted]))
-			d->ring = NULL;
+	for (uint32_t q = 0; q < DEVICE_RINGS_MAX; q++) {
+		struct gdev_ring *r = &d->ring[q];
+
+		if (r->port)
+			s->ops->channel_close(s->front, r->port);
+		r->port = 0;
+		/* A page that the backend keeps is not used again. */
+		while (r->granted)
+			if (!s->ops->revoke(s->front, r->ref[--r->granted]))
+				r->va = NULL;
+	}
 }
 
 /* Our nodes do not stand for the ring any more. */
 static void leave_ring(struct gdev *d)
 {
 	if (!d->ops->lingers) {
-		free_ring(d);
+		free_rings(d);
 		return;
 	}
 	d->connected = d->joined = false;
@@ -133,37 +138,37 @@ static bool let_go(const struct gdev *d)
 	}
 }
 
-static int grant_ring(struct gdev *d)
-{
-	struct session *s = d->session;
-
-	for (uint32_t i = 0; i < d->ring_pages; i++) {
-		if (s->ops->grant(s->front, d->ring_frame + i, false,
-				  &d->ring_ref[i]))
-			return -ENOSPC;
-		d->granted++;
-	}
-	return 0;
-}
-
-/* A ring and an event channel: what BUS_FRONT_PUBLISH asks for. */
-static bool make_ring(struct gdev *d)
+static int grant_ring(struct gdev *d, struct gdev_ring *r)
 {
 	struct session *s = d->session;
 	int rc;
 
-	free_ring(d);
-	rc = s->ops->channel(s->front, d->back_id, &d->port);
-	if (rc)
-		d->port = 0;
-	if (!rc)
-		rc = d->ops->publish(d);
-	if (!rc)
-		rc = grant_ring(d);
+	rc = s->ops->channel(s->front, d->back_id, &r->port);
+	if (rc) {
+		r->port = 0;
+		return rc;
+	}
+	for (uint32_t i = 0; i < r->pages; i++) {
+		if (s->ops->grant(s->front, r->frame + i, false, &r->ref[i]))
+			return -ENOSPC;
+		r->granted++;
+	}
+	return 0;
+}
+
+/* Rings and event channels: what BUS_FRONT_PUBLISH asks for. */
+static bool make_rings(struct gdev *d)
+{
+	int rc;
+
+	free_rings(d);
+	rc = d->ops->publish(d);
+	for (uint32_t q = 0; !rc && q < d->rings; q++)
+		rc = grant_ring(d, &d->ring[q]);
 	d->joined = !rc;
 	if (!rc)
 		return true;
-	free_ring(d);
+	free_rings(d);
 	trouble(d, "no ring for domain %" PRIu32 ": %s", d->back_id,
 		strerror(-rc));
 	return false;
@@ -254,7 +259,7 @@ static void written(struct store *st, const struct store_txn_result *res,
 
 	(void)st;
 	if (res->err && d->step.action == BUS_FRONT_PUBLISH)
-		free_ring(d); /* nobody was told of it */
+		free_rings(d); /* nobody was told of it */
 	if (res->err == -ESTALE || res->err == -EAGAIN)
 		d->dirty = true;
 	else if (res->err)
@@ -282,7 +287,7 @@ static bool carry_out(struct gdev *d)
 	case BUS_FRONT_REMOVE:
 		return true;
 	case BUS_FRONT_PUBLISH:
-		return make_ring(d);
+		return make_rings(d);
 	case BUS_FRONT_CONNECT:
 		return join(d);
 	case BUS_FRONT_DISCONNECT:
@@ -292,45 +297,66 @@ static bool carry_out(struct gdev *d)
 	return true;
 }
 
-/* The node of page I of the ring. */
-static void ref_leaf(const struct gdev *d, uint32_t i, char leaf[32])
+/* The node LEAF of ring Q; of page I of it. */
+static void ring_leaf(const struct gdev *d, uint32_t q, const char *leaf,
+		      char out[32])
 {
-	if (d->ring_pages == 1)
-		snprintf(leaf, 32, WIRE_BUS_RING_REF);
+	if (d->rings == 1)
+		snprintf(out, 32, "%s", leaf);
 	else
-		snprintf(leaf, 32, WIRE_BUS_RING_REF "%" PRIu32, i);
+		snprintf(out, 32, WIRE_BLK_KEY_QUEUE "/%s", q, leaf);
 }
 
-/*
- * Do our nodes name our ring? They do not when the device was removed and made
- * anew before we looked: then the ring belongs to the one that was removed.
- */
-static bool names_ring(const struct gdev *d)
+static void ref_leaf(const struct gdev *d, uint32_t q, uint32_t i, char out[32])
 {
+	char leaf[16] = WIRE_BUS_RING_REF;
+
+	if (d->ring[q].pages > 1)
+		snprintf(leaf, sizeof(leaf), WIRE_BUS_RING_REF "%" PRIu32, i);
+	ring_leaf(d, q, leaf, out);
+}
+
+static bool names_ring(const struct gdev *d, uint32_t q)
+{
+	const struct gdev_ring *r = &d->ring[q];
 	uint32_t ref, port;
 	char leaf[32];
 
-	for (uint32_t i = 0; i < d->ring_pages; i++) {
-		ref_leaf(d, i, leaf);
-		if (tree_u32(d->front_tree, leaf, &ref) ||
-		    ref != d->ring_ref[i])
+	for (uint32_t i = 0; i < r->pages; i++) {
+		ref_leaf(d, q, i, leaf);
+		if (tree_u32(d->front_tree, leaf, &ref) || ref != r->ref[i])
 			return false;
 	}
-	return !tree_u32(d->front_tree, WIRE_BUS_EVENT_CHANNEL, &port) &&
-	       port == d->port;
+	ring_leaf(d, q, WIRE_BUS_EVENT_CHANNEL, leaf);
+	return !tree_u32(d->front_tree, leaf, &port) && port == r->port;
 }
 
-static void publish_ring(const struct gdev *d, struct gdev_change *c)
+/*
+ * Do our nodes name our rings? They do not when the device was removed and made
+ * anew before we looked: then the rings belong to the one that was removed.
+ */
+static bool names_rings(const struct gdev *d)
+{
+	for (uint32_t q = 0; q < d->rings; q++)
+		if (!names_ring(d, q))
+			return false;
+	return true;
+}
+
+static void publish_rings(const struct gdev *d, struct gdev_change *c)
 {
 	char leaf[32];
 
 	if (d->ops->nodes)
 		d->ops->nodes((struct gdev *)d, c);
-	for (uint32_t i = 0; i < d->ring_pages; i++) {
-		ref_leaf(d, i, leaf);
-		gdev_write(c, d, leaf, d->ring_ref[i]);
+	for (uint32_t q = 0; q < d->rings; q++) {
+		for (uint32_t i = 0; i < d->ring[q].pages; i++) {
+			ref_leaf(d, q, i, leaf);
+			gdev_write(c, d, leaf, d->ring[q].ref[i]);
+		}
+		ring_leaf(d, q, WIRE_BUS_EVENT_CHANNEL, leaf);
+		gdev_write(c, d, leaf, d->ring[q].port);
 	}
-	gdev_write(c, d, WIRE_BUS_EVENT_CHANNEL, d->port);
 }
 
 /* What is to be done, and do it. */
@@ -362,8 +388,8 @@ static void decide(struct gdev *d)
 	char path[DEVICE_PATH_LEN];
 	size_t expected;
 
-	if (d->port && (d->joined ? !names_ring(d) : let_go(d)))
-		free_ring(d);
+	if (d->ring[0].port && (d->joined ? !names_rings(d) : let_go(d)))
+		free_rings(d);
 	take_step(d);
 	c.n = 0;
 	front_path(d, path, WIRE_BUS_STATE);
@@ -372,7 +398,7 @@ static void decide(struct gdev *d)
 	change_expect(&c, path, tree_get(d->back_tree, WIRE_BUS_STATE));
 	expected = c.n;
 	if (d->step.action == BUS_FRONT_PUBLISH)
-		publish_ring(d, &c);
+		publish_rings(d, &c);
 	if (d->ops->write)
 		d->ops->write(d, &c);
 	if (d->step.next != d->facts.own)
@@ -445,7 +471,7 @@ static int follow_backend(struct gdev *d)
 
 static void went_away(struct gdev *d)
 {
-	free_ring(d);
+	free_rings(d);
 	d->gone = true;
 	d->failed = false;
 	if (d->ops->seen)
@@ -558,12 +584,12 @@ void gdev_leave(struct gdev *d)
 
 bool gdev_left(const struct gdev *d)
 {
-	return d->gone || d->foreign || (!d->busy && !d->dirty && !d->port);
+	return d->gone || d->foreign || (!d->busy && !d->dirty && !d->ring[0].port);
 }
 
 void gdev_free(struct gdev *d)
 {
-	free_ring(d);
+	free_rings(d);
 	/* The watch ended with the store, which was closed before. */
 	tree_free(d->front_tree);
 	tree_free(d->back_tree);

@@ -24,8 +24,9 @@
 #include "guest/session.h"
 #include "wire/bus.h"
 
-/* Pages of a ring. */
-#define DEVICE_RING_MAX 16
+/* Pages of a ring, and rings of a device. */
+#define DEVICE_RING_MAX	 16
+#define DEVICE_RINGS_MAX 4
 
 /* Nodes that one round may write. */
 #define DEVICE_CHANGES_MAX 600
@@ -35,6 +36,15 @@
 
 struct gdev;
 struct gdev_change;
+
+/* A ring and its event channel. */
+struct gdev_ring {
+	uint32_t port; /* 0: there is none */
+	uint8_t *va;   /* NULL: none, or the backend has kept it */
+	uint64_t frame;
+	uint32_t pages, granted; /* pages; those that are granted */
+	uint32_t ref[DEVICE_RING_MAX];
+};
 
 /* A kind of device. Those of seen, nodes, connect and write may be NULL. */
 struct gdev_ops {
@@ -56,10 +66,11 @@ struct gdev_ops {
 
 	/* Both ends were read: front_tree and back_tree. */
 	void (*seen)(struct gdev *d);
-	/* ring (ring_pages of it, empty) and an engine for domain back_id: 0 or
-	 * a negative errno. */
+	/* rings, with memory that is empty, and engines for domain back_id: 0
+	 * or a negative errno. */
 	int (*publish)(struct gdev *d);
-	/* What publishing writes besides ring-ref and event-channel. */
+	/* What publishing writes besides ring-ref and event-channel. What
+	 * another connection has left of them, it removes. */
 	void (*nodes)(struct gdev *d, struct gdev_change *c);
 	/* Begin to use the ring: 0 or a negative errno. */
 	int (*connect)(struct gdev *d);
@@ -113,11 +124,8 @@ struct gdev {
 	/* the connection */
 	bool connected; /* the backend uses the ring, and so do we */
 	bool joined;	/* our nodes name it */
-	uint32_t port;	/* 0: there is none */
-	uint8_t *ring;	/* NULL: none, or the backend has kept it */
-	uint64_t ring_frame;
-	uint32_t ring_pages, granted; /* pages; those that are granted */
-	uint32_t ring_ref[DEVICE_RING_MAX];
+	uint32_t rings; /* below queue-N each, if there are several */
+	struct gdev_ring ring[DEVICE_RINGS_MAX];
 };
 
 /* gdev_find - the one with this number; NULL: there is none (now). */

@@ -48,7 +48,8 @@ static void front_notify(void *host)
 {
 	struct pvscsi *v = host;
 
-	v->dev.session->ops->notify(v->dev.session->front, v->dev.port);
+	v->dev.session->ops->notify(v->dev.session->front,
+				    v->dev.ring[0].port);
 }
 
 /* The backend can reach these pages for ever: others take their place. */
@@ -167,8 +168,8 @@ static int get_pages(struct pvscsi *v, uint32_t peer, struct front_page page[])
 	if (rc)
 		return rc;
 	v->chunk_len = chunk * WIRE_PAGE_SIZE;
-	v->dev.ring = va;
-	v->dev.ring_frame = frame;
+	v->dev.ring[0].va = va;
+	v->dev.ring[0].frame = frame;
 	for (uint32_t i = 1; i < own; i++) {
 		page[i - 1].va = va + (size_t)i * WIRE_PAGE_SIZE;
 		page[i - 1].frame = frame + i;
@@ -204,7 +205,7 @@ static int make_engine(struct pvscsi *v, uint32_t peer)
 	rc = get_pages(v, peer, page);
 	if (rc)
 		return rc;
-	cfg.ring = v->dev.ring;
+	cfg.ring = v->dev.ring[0].va;
 	rc = scsi_front_init(&v->engine, v->engine_mem, size, &cfg, &engine_ops,
 			     v);
 	if (rc) {
@@ -220,6 +221,7 @@ static int make_engine(struct pvscsi *v, uint32_t peer)
 static int publish(struct gdev *d)
 {
 	struct pvscsi *v = pvscsi_of(d);
+	struct gdev_ring *r = &d->ring[0];
 	uint32_t segs;
 	int rc = 0;
 
@@ -229,13 +231,13 @@ static int publish(struct gdev *d)
 	XPV_ASSERT(!v->running && !v->busy_slots);
 	if (!v->engine || v->peer != d->back_id)
 		rc = make_engine(v, d->back_id);
-	if (!rc && !d->ring)
+	if (!rc && !r->va)
 		rc = d->session->ops->alloc(d->session->front, d->back_id, 1,
-					    &d->ring, &d->ring_frame);
+					    &r->va, &r->frame);
 	if (rc)
 		return rc;
-	d->ring_pages = 1;
-	rc = scsi_front_resume(v->engine, d->ring, segs);
+	d->rings = r->pages = 1;
+	rc = scsi_front_resume(v->engine, r->va, segs);
 	if (rc)
 		return -store_errno(rc);
 	v->segs_max = segs;

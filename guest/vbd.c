@@ -55,7 +55,8 @@ static void front_notify(void *host)
 {
 	struct vbd *v = host;
 
-	v->dev.session->ops->notify(v->dev.session->front, v->dev.port);
+	v->dev.session->ops->notify(v->dev.session->front,
+				    v->dev.ring[0].port);
 }
 
 static void enqueue(struct vbd *v, struct vbd_req *req)
@@ -153,8 +154,8 @@ static int get_pages(struct vbd *v, uint32_t peer, struct front_page *page,
 	}
 	if (rc)
 		return rc;
-	v->dev.ring = va;
-	v->dev.ring_frame = frame;
+	v->dev.ring[0].va = va;
+	v->dev.ring[0].frame = frame;
 	for (uint32_t i = 0; i < *pages; i++) {
 		page[i].va = va + (size_t)(RING_PAGES + i) * WIRE_PAGE_SIZE;
 		page[i].frame = frame + RING_PAGES + i;
@@ -186,7 +187,7 @@ static int make_engine(struct vbd *v, uint32_t peer)
 	if (page && v->engine_mem && v->slots)
 		rc = get_pages(v, peer, page, &cfg.pages);
 	if (!rc) {
-		cfg.conn.ring = v->dev.ring;
+		cfg.conn.ring = v->dev.ring[0].va;
 		rc = blk_front_init(&v->engine, v->engine_mem, size, &cfg,
 				    &engine_ops, v);
 		rc = rc ? -store_errno(rc) : 0;
@@ -225,6 +226,7 @@ static uint32_t ring_pages(const struct store_tree *back)
 static int publish(struct gdev *d)
 {
 	struct vbd *v = vbd_of(d);
+	struct gdev_ring *r = &d->ring[0];
 	struct session *s = d->session;
 	uint32_t number;
 	struct ring_front empty;
@@ -238,15 +240,16 @@ static int publish(struct gdev *d)
 		empty_engine(v, -ENOTCONN, true);
 		rc = make_engine(v, d->back_id);
 	}
-	if (!rc && !d->ring)
-		rc = s->ops->alloc(s->front, d->back_id, RING_PAGES, &d->ring,
-				   &d->ring_frame);
+	if (!rc && !r->va)
+		rc = s->ops->alloc(s->front, d->back_id, RING_PAGES, &r->va,
+				   &r->frame);
 	if (rc)
 		return rc;
-	d->ring_pages = ring_pages(d->back_tree);
+	d->rings = 1;
+	r->pages = ring_pages(d->back_tree);
 	/* The engine makes it empty when it is connected, which is later than
 	 * a backend may look at it. */
-	rc = ring_front_init(&empty, d->ring, d->ring_pages,
+	rc = ring_front_init(&empty, r->va, r->pages,
 			     blk_abi_slot(d->session->blk_abi));
 	return rc ? -store_errno(rc) : 0;
 }
@@ -262,9 +265,9 @@ static void nodes(struct gdev *d, struct gdev_change *c)
 		snprintf(leaf, sizeof(leaf), "ring-ref%" PRIu32, i);
 		gdev_remove(c, d, leaf);
 	}
-	if (d->ring_pages > 1)
+	if (d->ring[0].pages > 1)
 		gdev_write(c, d, WIRE_BLK_KEY_RING_ORDER,
-			   (uint32_t)__builtin_ctz(d->ring_pages));
+			   (uint32_t)__builtin_ctz(d->ring[0].pages));
 	else
 		gdev_remove(c, d, WIRE_BLK_KEY_RING_ORDER);
 	if (!tree_u32(d->back_tree, WIRE_BLK_KEY_MAX_QUEUES, &max))
@@ -329,8 +332,8 @@ static int connect(struct gdev *d)
 {
 	struct vbd *v = vbd_of(d);
 	struct blk_front_conn conn = {
-		.ring = d->ring,
-		.ring_pages = d->ring_pages,
+		.ring = d->ring[0].va,
+		.ring_pages = d->ring[0].pages,
 		.abi = d->session->blk_abi,
 		.handle = v->handle,
 	};

@@ -293,7 +293,7 @@ static bool is_apart(void *ctx)
 	struct world *w = ctx;
 
 	return !w->v->dev.connected && w->back.state == WIRE_BUS_CLOSED &&
-	       !w->v->dev.port;
+	       !w->v->dev.ring[0].port;
 }
 
 static bool is_gone(void *ctx)
@@ -305,7 +305,7 @@ static bool is_gone(void *ctx)
 static void test_reconnect(void **state)
 {
 	struct world *w = begin(plain());
-	uint8_t *ring = w->v->dev.ring;
+	uint8_t *ring = w->v->dev.ring[0].va;
 
 	(void)state;
 	for (uint32_t i = 0; i < 4; i++) {
@@ -319,7 +319,7 @@ static void test_reconnect(void **state)
 		assert_true(w->back.pages <= 1u << w->back.cfg.order);
 	}
 	/* Nothing was taken back while it was mapped. */
-	assert_ptr_equal(w->v->dev.ring, ring);
+	assert_ptr_equal(w->v->dev.ring[0].va, ring);
 	assert_int_equal(w->v->events[BLK_FRONT_EV_PINNED], 0);
 	finish(w);
 }
