@@ -114,6 +114,8 @@ static const struct cli_option guest_options[] = {
 			      "go on after a command that fails"},
 	[GUEST_PROTOCOL] = {"protocol", 0, "ABI",
 			    "of block devices: x86_64-abi, x86_32-abi"},
+	[GUEST_QUEUES] = {"queues", 0, "N",
+			  "of block devices, if backends have as many: 1 to 4"},
 	{0},
 };
 

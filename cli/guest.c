@@ -12,6 +12,7 @@
 #include "cli/guest_cmd.h"
 #include "cli/text.h"
 #include "control/site.h"
+#include "guest/gdev.h"
 
 static volatile sig_atomic_t stop;
 
@@ -30,6 +31,22 @@ static void catch_signals(void)
 
 	for (size_t i = 0; i < XPV_ARRAY_SIZE(sig); i++)
 		sigaction(sig[i], &sa, NULL);
+}
+
+/* --queues: one digit is all that it may have. */
+static int queues_option(const char *text, uint32_t *queues, char *why,
+			 size_t len)
+{
+	*queues = 1;
+	if (!text)
+		return 0;
+	if (text[0] < '1' || text[0] > '0' + DEVICE_RINGS_MAX || text[1]) {
+		snprintf(why, len, "--queues '%s' is not a number from 1 to %d",
+			 text, DEVICE_RINGS_MAX);
+		return -EINVAL;
+	}
+	*queues = (uint32_t)(text[0] - '0');
+	return 0;
 }
 
 static int join(const struct cli_args *args, struct session **out)
@@ -55,6 +72,8 @@ static int join(const struct cli_args *args, struct session **out)
 	}
 	if (abi_option(args->option[GUEST_PROTOCOL], &cfg.blk_abi, err,
 		       sizeof(err)) ||
+	    queues_option(args->option[GUEST_QUEUES], &cfg.blk_queues, err,
+			  sizeof(err)) ||
 	    site_start(site, XENPV_LIBEXECDIR, err, sizeof(err)) ||
 	    session_open(out, &cfg, err, sizeof(err))) {
 		if (*err)

@@ -584,7 +584,8 @@ void gdev_leave(struct gdev *d)
 
 bool gdev_left(const struct gdev *d)
 {
-	return d->gone || d->foreign || (!d->busy && !d->dirty && !d->ring[0].port);
+	return d->gone || d->foreign ||
+	       (!d->busy && !d->dirty && !d->ring[0].port);
 }
 
 void gdev_free(struct gdev *d)

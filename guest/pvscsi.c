@@ -48,8 +48,7 @@ static void front_notify(void *host)
 {
 	struct pvscsi *v = host;
 
-	v->dev.session->ops->notify(v->dev.session->front,
-				    v->dev.ring[0].port);
+	v->dev.session->ops->notify(v->dev.session->front, v->dev.ring[0].port);
 }
 
 /* The backend can reach these pages for ever: others take their place. */

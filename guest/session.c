@@ -181,6 +181,8 @@ int session_open(struct session **out, const struct session_cfg *cfg, char *err,
 	s->ops = cfg->ops;
 	s->spin_ns = cfg->spin_us * 1000ull;
 	s->blk_abi = cfg->blk_abi;
+	s->blk_queues = cfg->blk_queues ? cfg->blk_queues : 1;
+	XPV_ASSERT(s->blk_queues <= DEVICE_RINGS_MAX);
 	s->now = session_clock();
 	s->extra_fd = -1;
 	s->timeout_ms = SESSION_TIMEOUT_MS;

@@ -40,6 +40,9 @@ struct session_cfg {
 	/* Look for answers for so long before sleeping; 0: sleep at once. */
 	uint32_t spin_us;
 	enum blk_abi blk_abi; /* of rings of block devices */
+	/* Rings of a block device whose backend takes so many: up to
+	 * DEVICE_RINGS_MAX; 0 is 1. */
+	uint32_t blk_queues;
 };
 
 /* Kinds of devices: device/vscsi and device/vbd. */
@@ -61,6 +64,7 @@ struct session {
 	uint64_t now; /* ns, CLOCK_MONOTONIC; as of the current step */
 	uint64_t spin_ns;
 	enum blk_abi blk_abi;
+	uint32_t blk_queues;
 	uint32_t timeout_ms; /* of commands, where nothing else is said */
 	uint32_t turns;	     /* steps since descriptors were looked at */
 	uint64_t ended;	     /* requests that devices have answered so far */

@@ -39,24 +39,24 @@ struct vbd *vbd_find(struct session *s, uint32_t number)
 static int front_grant(void *host, uint64_t frame, bool readonly,
 		       uint32_t *gref)
 {
-	struct session *s = ((struct vbd *)host)->dev.session;
+	struct session *s = ((struct vbd_queue *)host)->vbd->dev.session;
 
 	return s->ops->grant(s->front, frame, readonly, gref);
 }
 
 static bool front_revoke(void *host, uint32_t gref)
 {
-	struct session *s = ((struct vbd *)host)->dev.session;
+	struct session *s = ((struct vbd_queue *)host)->vbd->dev.session;
 
 	return s->ops->revoke(s->front, gref);
 }
 
 static void front_notify(void *host)
 {
-	struct vbd *v = host;
+	struct vbd_queue *q = host;
+	struct session *s = q->vbd->dev.session;
 
-	v->dev.session->ops->notify(v->dev.session->front,
-				    v->dev.ring[0].port);
+	s->ops->notify(s->front, q->ring->port);
 }
 
 static void enqueue(struct vbd *v, struct vbd_req *req)
@@ -82,12 +82,13 @@ static void end(struct vbd *v, struct vbd_req *req, int err)
 
 static void front_done(void *host, uint64_t cookie, int result, bool pinned)
 {
-	struct vbd *v = host;
-	struct vbd_req *req = v->slots[cookie].req;
+	struct vbd_queue *q = host;
+	struct vbd *v = q->vbd;
+	struct vbd_req *req = q->slots[cookie].req;
 
 	(void)pinned; /* only memory of the caller's, who gets an error */
-	v->slots[cookie].req = NULL;
-	v->busy_slots--;
+	q->slots[cookie].req = NULL;
+	q->busy--;
 	if (result != XPV_ECANCELED)
 		end(v, req, result ? -store_errno(result) : 0);
 	else if (req->deadline <= v->dev.session->now)
@@ -107,7 +108,7 @@ static void front_trace(void *host, uint32_t event, uint64_t a, uint64_t b)
 		[BLK_FRONT_EV_BAD_STATUS] = "has a status that does not exist",
 		[BLK_FRONT_EV_PINNED] = "does not let go of a page",
 	};
-	struct vbd *v = host;
+	struct vbd *v = ((struct vbd_queue *)host)->vbd;
 
 	XPV_ASSERT(event < BLK_FRONT_EVENTS);
 	v->events[event]++;
@@ -138,9 +139,11 @@ static struct gdev *create(struct session *s)
 	return &v->dev;
 }
 
-/* Pages for the ring and the engine, granted to PEER. */
-static int get_pages(struct vbd *v, uint32_t peer, struct front_page *page,
-		     uint32_t *pages)
+/*
+ * Pages for the rings and the engines of N queues, granted to PEER. *PAGES are
+ * what each engine has.
+ */
+static int get_pages(struct vbd *v, uint32_t peer, uint32_t n, uint32_t *pages)
 {
 	struct session *s = v->dev.session;
 	uint8_t *va;
@@ -149,71 +152,113 @@ static int get_pages(struct vbd *v, uint32_t peer, struct front_page *page,
 
 	for (size_t i = 0; rc && i < XPV_ARRAY_SIZE(pool_sizes); i++) {
 		*pages = pool_sizes[i];
-		rc = s->ops->alloc(s->front, peer, RING_PAGES + *pages, &va,
-				   &frame);
+		rc = s->ops->alloc(s->front, peer, n * (RING_PAGES + *pages),
+				   &va, &frame);
 	}
-	if (rc)
-		return rc;
-	v->dev.ring[0].va = va;
-	v->dev.ring[0].frame = frame;
-	for (uint32_t i = 0; i < *pages; i++) {
-		page[i].va = va + (size_t)(RING_PAGES + i) * WIRE_PAGE_SIZE;
-		page[i].frame = frame + RING_PAGES + i;
+	for (uint32_t i = 0; !rc && i < n; i++) {
+		uint32_t skip = i * (RING_PAGES + *pages);
+
+		v->dev.ring[i].va = va + (size_t)skip * WIRE_PAGE_SIZE;
+		v->dev.ring[i].frame = frame + skip;
 	}
-	return 0;
+	return rc;
 }
 
-static int make_engine(struct vbd *v, uint32_t peer)
+static void free_engine(struct vbd_queue *q)
 {
-	struct front_page *page = calloc(pool_sizes[0], sizeof(*page));
+	free(q->engine_mem);
+	free(q->slots);
+	*q = (struct vbd_queue){0};
+}
+
+/* An engine with PAGES pages behind those of ring I. */
+static int make_engine(struct vbd *v, uint32_t i, uint32_t pages)
+{
+	struct front_page *page = calloc(pages, sizeof(*page));
+	struct vbd_queue *q = &v->queue[i];
+	struct gdev_ring *r = &v->dev.ring[i];
 	/* The most that any backend may offer, so that there is room. */
 	struct blk_front_cfg cfg = {
-		.conn = {.ring_pages = RING_PAGES,
+		.conn = {.ring = r->va,
+			 .ring_pages = RING_PAGES,
 			 .indirect_max = BLK_FRONT_SEGS_MAX,
 			 .block_size = WIRE_BLK_SECTOR},
 		.page = page,
-		.pages = pool_sizes[0],
+		.pages = pages,
 		.depth = VBD_DEPTH,
 		.align = WIRE_BLK_SECTOR,
 	};
 	size_t size = blk_front_size(&cfg);
 	int rc = -ENOMEM;
 
-	free(v->engine_mem);
-	free(v->slots);
-	v->engine = NULL;
-	v->engine_mem = aligned_alloc(64, (size + 63) / 64 * 64);
-	v->slots = calloc(VBD_DEPTH, sizeof(*v->slots));
-	if (page && v->engine_mem && v->slots)
-		rc = get_pages(v, peer, page, &cfg.pages);
-	if (!rc) {
-		cfg.conn.ring = v->dev.ring[0].va;
-		rc = blk_front_init(&v->engine, v->engine_mem, size, &cfg,
-				    &engine_ops, v);
+	*q = (struct vbd_queue){
+		.vbd = v,
+		.ring = r,
+		.engine_mem = aligned_alloc(64, (size + 63) / 64 * 64),
+		.slots = calloc(VBD_DEPTH, sizeof(*q->slots)),
+	};
+	for (uint32_t n = 0; page && n < pages; n++) {
+		page[n].va = r->va + (size_t)(RING_PAGES + n) * WIRE_PAGE_SIZE;
+		page[n].frame = r->frame + RING_PAGES + n;
+	}
+	if (page && q->engine_mem && q->slots) {
+		rc = blk_front_init(&q->engine, q->engine_mem, size, &cfg,
+				    &engine_ops, q);
 		rc = rc ? -store_errno(rc) : 0;
 	}
 	free(page);
-	if (rc) {
-		v->engine = NULL;
-		return rc;
-	}
-	v->peer = peer;
-	blk_front_suspend(v->engine, false);
-	return 0;
+	if (rc)
+		free_engine(q);
+	else
+		blk_front_suspend(q->engine, false);
+	return rc;
 }
 
-/* All that is with the engine comes out of it. */
-static void empty_engine(struct vbd *v, int err, bool requeue)
+static void free_engines(struct vbd *v)
+{
+	for (uint32_t i = 0; i < v->queues; i++)
+		free_engine(&v->queue[i]);
+	v->queues = 0;
+}
+
+static int make_engines(struct vbd *v, uint32_t peer, uint32_t n)
+{
+	uint32_t pages;
+	int rc;
+
+	free_engines(v);
+	rc = get_pages(v, peer, n, &pages);
+	for (; !rc && v->queues < n; v->queues += !rc)
+		rc = make_engine(v, v->queues, pages);
+	if (rc)
+		free_engines(v);
+	v->peer = peer;
+	v->next = 0;
+	return rc;
+}
+
+/* All that is with the engines comes out of them. */
+static void empty_engines(struct vbd *v, int err, bool requeue)
 {
 	v->ending = err;
 	v->requeue = requeue;
-	if (v->engine)
-		blk_front_abandon(v->engine);
 	v->running = false;
-	XPV_ASSERT(!v->busy_slots);
+	for (uint32_t i = 0; i < v->queues; i++) {
+		blk_front_abandon(v->queue[i].engine);
+		XPV_ASSERT(!v->queue[i].busy);
+	}
 }
 
-/* Pages of the ring that backend and we can have. */
+/* Rings that backend and we can have, and pages of each. */
+static uint32_t rings(const struct session *s, const struct store_tree *back)
+{
+	uint32_t max;
+
+	if (tree_u32(back, WIRE_BLK_KEY_MAX_QUEUES, &max) || !max)
+		max = 1;
+	return max < s->blk_queues ? max : s->blk_queues;
+}
+
 static uint32_t ring_pages(const struct store_tree *back)
 {
 	uint32_t order;
@@ -223,55 +268,74 @@ static uint32_t ring_pages(const struct store_tree *back)
 	return 1u << (order < VBD_RING_ORDER ? order : VBD_RING_ORDER);
 }
 
+/* Memory for a ring, where the backend has kept what it had. */
+static int make_ring(struct gdev *d, struct gdev_ring *r)
+{
+	struct session *s = d->session;
+	struct ring_front empty;
+	int rc = 0;
+
+	if (!r->va)
+		rc = s->ops->alloc(s->front, d->back_id, RING_PAGES, &r->va,
+				   &r->frame);
+	if (rc)
+		return rc;
+	r->pages = ring_pages(d->back_tree);
+	/* The engine makes it empty when it is connected, which is later than
+	 * a backend may look at it. */
+	rc = ring_front_init(&empty, r->va, r->pages, blk_abi_slot(s->blk_abi));
+	return rc ? -store_errno(rc) : 0;
+}
+
 static int publish(struct gdev *d)
 {
 	struct vbd *v = vbd_of(d);
-	struct gdev_ring *r = &d->ring[0];
-	struct session *s = d->session;
-	uint32_t number;
-	struct ring_front empty;
+	uint32_t number, n = rings(d->session, d->back_tree);
 	int rc = 0;
 
 	if (tree_u32(d->front_tree, WIRE_BLK_KEY_VIRTUAL_DEVICE, &number))
 		number = d->unit;
 	v->handle = (uint16_t)number;
 	v->cdrom = tree_is(d->front_tree, WIRE_BLK_KEY_DEVICE_TYPE, "cdrom");
-	if (!v->engine || v->peer != d->back_id) {
-		empty_engine(v, -ENOTCONN, true);
-		rc = make_engine(v, d->back_id);
+	if (v->queues != n || v->peer != d->back_id) {
+		empty_engines(v, -ENOTCONN, true);
+		rc = make_engines(v, d->back_id, n);
 	}
-	if (!rc && !r->va)
-		rc = s->ops->alloc(s->front, d->back_id, RING_PAGES, &r->va,
-				   &r->frame);
-	if (rc)
-		return rc;
-	d->rings = 1;
-	r->pages = ring_pages(d->back_tree);
-	/* The engine makes it empty when it is connected, which is later than
-	 * a backend may look at it. */
-	rc = ring_front_init(&empty, r->va, r->pages,
-			     blk_abi_slot(d->session->blk_abi));
-	return rc ? -store_errno(rc) : 0;
+	d->rings = n;
+	for (uint32_t i = 0; !rc && i < n; i++)
+		rc = make_ring(d, &d->ring[i]);
+	return rc;
 }
 
-static void nodes(struct gdev *d, struct gdev_change *c)
+/* What another connection has left of its rings. */
+static void remove_rings(struct gdev *d, struct gdev_change *c)
 {
 	char leaf[32];
-	uint32_t max;
 
-	/* What another connection has left. */
+	gdev_remove(c, d, WIRE_BLK_KEY_EVENT_CHANNEL);
 	gdev_remove(c, d, WIRE_BLK_KEY_RING_REF);
 	for (uint32_t i = 0; i < RING_PAGES; i++) {
 		snprintf(leaf, sizeof(leaf), "ring-ref%" PRIu32, i);
 		gdev_remove(c, d, leaf);
 	}
+	for (uint32_t i = 0; i < DEVICE_RINGS_MAX; i++) {
+		snprintf(leaf, sizeof(leaf), WIRE_BLK_KEY_QUEUE, i);
+		gdev_remove(c, d, leaf);
+	}
+}
+
+static void nodes(struct gdev *d, struct gdev_change *c)
+{
+	uint32_t max;
+
+	remove_rings(d, c);
 	if (d->ring[0].pages > 1)
 		gdev_write(c, d, WIRE_BLK_KEY_RING_ORDER,
 			   (uint32_t)__builtin_ctz(d->ring[0].pages));
 	else
 		gdev_remove(c, d, WIRE_BLK_KEY_RING_ORDER);
 	if (!tree_u32(d->back_tree, WIRE_BLK_KEY_MAX_QUEUES, &max))
-		gdev_write(c, d, WIRE_BLK_KEY_QUEUES, 1);
+		gdev_write(c, d, WIRE_BLK_KEY_QUEUES, d->rings);
 	else
 		gdev_remove(c, d, WIRE_BLK_KEY_QUEUES);
 	gdev_write(c, d, WIRE_BLK_KEY_PERSISTENT, vbd_of(d)->persistent);
@@ -332,8 +396,6 @@ static int connect(struct gdev *d)
 {
 	struct vbd *v = vbd_of(d);
 	struct blk_front_conn conn = {
-		.ring = d->ring[0].va,
-		.ring_pages = d->ring[0].pages,
 		.abi = d->session->blk_abi,
 		.handle = v->handle,
 	};
@@ -348,8 +410,12 @@ static int connect(struct gdev *d)
 	conn.indirect_max = v->info.segs;
 	conn.block_size = v->info.block;
 	conn.sectors = v->info.sectors;
-	rc = blk_front_resume(v->engine, &conn);
-	v->running = !rc;
+	for (uint32_t i = 0; !rc && i < v->queues; i++) {
+		conn.ring = d->ring[i].va;
+		conn.ring_pages = d->ring[i].pages;
+		rc = blk_front_resume(v->queue[i].engine, &conn);
+		v->running |= !rc; /* so that stop() suspends it */
+	}
 	return rc ? -store_errno(rc) : 0;
 }
 
@@ -365,7 +431,8 @@ static void seen(struct gdev *d)
 		return;
 	v->info.sectors = sectors;
 	v->resized++;
-	blk_front_resize(v->engine, sectors);
+	for (uint32_t i = 0; i < v->queues; i++)
+		blk_front_resize(v->queue[i].engine, sectors);
 }
 
 /* What is under way stays so, for the next connection. */
@@ -373,8 +440,8 @@ static void stop(struct gdev *d)
 {
 	struct vbd *v = vbd_of(d);
 
-	if (v->running)
-		blk_front_suspend(v->engine, false);
+	for (uint32_t i = 0; v->running && i < v->queues; i++)
+		blk_front_suspend(v->queue[i].engine, false);
 	v->running = false;
 }
 
@@ -414,10 +481,10 @@ static int make_pieces(struct vbd_slot *slot, const struct vbd_req *req)
 }
 
 /* Send REQ with SLOT: 0, -EBUSY, or another error of its own. */
-static int send(struct vbd *v, struct vbd_slot *slot, struct vbd_req *req)
+static int send(struct vbd_queue *q, struct vbd_slot *slot, struct vbd_req *req)
 {
 	struct blk_front_req out = {
-		.cookie = (uint64_t)(slot - v->slots),
+		.cookie = (uint64_t)(slot - q->slots),
 		.op = req->op,
 		.fua = req->fua,
 		.bounce = !req->granted,
@@ -427,26 +494,44 @@ static int send(struct vbd *v, struct vbd_slot *slot, struct vbd_req *req)
 	};
 	int n;
 
-	if (req->none)
-		return req->err;
 	n = make_pieces(slot, req);
 	if (n < 0 || req->len > VBD_TRANSFER_MAX)
 		return -EINVAL;
 	out.npieces = (uint32_t)n;
-	n = blk_front_submit(v->engine, &out);
+	n = blk_front_submit(q->engine, &out);
 	if (n < 0)
 		return -store_errno(n);
 	slot->req = req;
-	v->busy_slots++;
+	q->busy++;
 	return 0;
 }
 
-static struct vbd_slot *free_slot(struct vbd *v)
+static struct vbd_slot *free_slot(struct vbd_queue *q)
 {
 	for (uint32_t i = 0; i < VBD_DEPTH; i++)
-		if (!v->slots[i].req)
-			return &v->slots[i];
+		if (!q->slots[i].req)
+			return &q->slots[i];
 	return NULL;
+}
+
+/* Send REQ on the queue whose turn it is, or on the first after it that has
+ * room. As send(). */
+static int send_somewhere(struct vbd *v, struct vbd_req *req)
+{
+	struct vbd_slot *slot;
+	int rc = -EBUSY;
+
+	if (req->none)
+		return req->err;
+	for (uint32_t i = 0; rc == -EBUSY && i < v->queues; i++) {
+		struct vbd_queue *q = &v->queue[v->next];
+
+		slot = free_slot(q);
+		if (slot)
+			rc = send(q, slot, req);
+		v->next = (v->next + 1) % v->queues;
+	}
+	return rc;
 }
 
 static void dequeue(struct vbd *v)
@@ -459,13 +544,12 @@ static void dequeue(struct vbd *v)
 /* Send what is queued. True if anything was. */
 static bool pump(struct vbd *v)
 {
-	struct vbd_slot *slot;
 	struct vbd_req *req;
 	bool any = false;
 	int rc;
 
-	while ((req = v->head) && (slot = free_slot(v))) {
-		rc = send(v, slot, req);
+	while ((req = v->head)) {
+		rc = send_somewhere(v, req);
 		if (rc == -EBUSY)
 			break;
 		any = true;
@@ -479,35 +563,57 @@ static bool pump(struct vbd *v)
 static bool poll(struct gdev *d)
 {
 	struct vbd *v = vbd_of(d);
-	bool any;
+	bool any = false;
 	int n;
 
-	n = blk_front_poll(v->engine, BUDGET);
-	if (n < 0) {
-		d->connected = false;
-		gdev_failed(d);
-		return true;
+	for (uint32_t i = 0; i < v->queues; i++) {
+		n = blk_front_poll(v->queue[i].engine, BUDGET);
+		if (n < 0) {
+			d->connected = false;
+			gdev_failed(d);
+			return true;
+		}
+		any |= n > 0;
 	}
-	any = pump(v);
-	blk_front_flush(v->engine);
-	return n || any;
+	any |= pump(v);
+	for (uint32_t i = 0; i < v->queues; i++)
+		blk_front_flush(v->queue[i].engine);
+	return any;
 }
 
 static bool has_work(const struct gdev *d)
 {
-	return blk_front_has_work(((const struct vbd *)d)->engine);
+	const struct vbd *v = (const struct vbd *)d;
+
+	for (uint32_t i = 0; i < v->queues; i++)
+		if (blk_front_has_work(v->queue[i].engine))
+			return true;
+	return false;
 }
 
 static bool arm(struct gdev *d)
 {
-	return blk_front_arm(vbd_of(d)->engine);
+	struct vbd *v = vbd_of(d);
+	bool any = false;
+
+	for (uint32_t i = 0; i < v->queues; i++)
+		any |= blk_front_arm(v->queue[i].engine);
+	return any;
+}
+
+static bool busy(const struct vbd *v)
+{
+	for (uint32_t i = 0; i < v->queues; i++)
+		if (v->queue[i].busy)
+			return true;
+	return false;
 }
 
 static bool outstanding(const struct gdev *d)
 {
 	const struct vbd *v = (const struct vbd *)d;
 
-	return v->busy_slots || v->head;
+	return v->head || busy(v);
 }
 
 /* -------------------------------------------------------------------- time */
@@ -534,11 +640,18 @@ static void end_queued(struct vbd *v, int err, bool all)
 	}
 }
 
+static bool queue_overdue(const struct vbd_queue *q, uint64_t now)
+{
+	for (uint32_t i = 0; q->busy && i < VBD_DEPTH; i++)
+		if (q->slots[i].req && q->slots[i].req->deadline <= now)
+			return true;
+	return false;
+}
+
 static bool overdue(const struct vbd *v)
 {
-	for (uint32_t i = 0; v->busy_slots && i < VBD_DEPTH; i++)
-		if (v->slots[i].req &&
-		    v->slots[i].req->deadline <= v->dev.session->now)
+	for (uint32_t i = 0; i < v->queues; i++)
+		if (queue_overdue(&v->queue[i], v->dev.session->now))
 			return true;
 	return false;
 }
@@ -552,13 +665,13 @@ static void times(struct gdev *d)
 	gdev_times(d);
 	v->look = d->session->now + LOOK_NS;
 	if (d->gone) {
-		empty_engine(v, -ENODEV, false);
+		empty_engines(v, -ENODEV, false);
 		end_queued(v, -ENODEV, true);
 	}
 	end_queued(v, -ETIMEDOUT, false);
 	if (!overdue(v))
 		return;
-	empty_engine(v, -ETIMEDOUT, true);
+	empty_engines(v, -ETIMEDOUT, true);
 	if (!d->connected)
 		return;
 	snprintf(d->trouble, sizeof(d->trouble),
@@ -572,7 +685,7 @@ static void abandon(struct gdev *d)
 	struct vbd *v = vbd_of(d);
 
 	d->connected = false;
-	empty_engine(v, -ENOTCONN, false);
+	empty_engines(v, -ENOTCONN, false);
 	while (v->head)
 		end_queued(v, -ENOTCONN, true);
 }
@@ -581,10 +694,9 @@ static void destroy(struct gdev *d)
 {
 	struct vbd *v = vbd_of(d);
 
-	empty_engine(v, -ECANCELED, false);
+	empty_engines(v, -ECANCELED, false);
 	end_queued(v, -ECANCELED, true);
-	free(v->engine_mem);
-	free(v->slots);
+	free_engines(v);
 	free(v);
 }
 

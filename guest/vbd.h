@@ -21,7 +21,7 @@
 #include "core/blk_front.h"
 #include "guest/gdev.h"
 
-/* Requests with the engine, and pages of the ring that has so many slots. */
+/* Requests with an engine, and pages of the ring that has so many slots. */
 #define VBD_DEPTH      128
 #define VBD_RING_ORDER 2
 
@@ -80,6 +80,16 @@ struct vbd_slot {
 	struct front_piece piece[VBD_PIECES_MAX];
 };
 
+/* A ring, its engine, and what is under way there. */
+struct vbd_queue {
+	struct vbd *vbd;
+	struct gdev_ring *ring;
+	struct blk_front *engine; /* NULL: none has been made */
+	void *engine_mem;
+	struct vbd_slot *slots; /* VBD_DEPTH */
+	uint32_t busy;
+};
+
 struct vbd {
 	struct gdev dev; /* the first member */
 
@@ -89,15 +99,14 @@ struct vbd {
 	bool persistent;      /* we offer persistent grants */
 	uint32_t resized;     /* how often, while connected */
 
-	bool running; /* the engine has a ring */
-	struct blk_front *engine;
-	void *engine_mem;
-	uint32_t peer; /* whom its pages are granted to */
-	struct vbd_slot *slots;
-	uint32_t busy_slots;
-	int ending;   /* what is outstanding ends with this; 0: it does not */
-	bool requeue; /* but that whose time is not over */
-	struct vbd_req *head, **tail; /* queued */
+	bool running; /* the engines have rings */
+	uint32_t queues;
+	struct vbd_queue queue[DEVICE_RINGS_MAX];
+	uint32_t next; /* the queue whose turn it is */
+	uint32_t peer; /* whom their pages are granted to */
+	int ending;    /* what is outstanding ends with this; 0: it does not */
+	bool requeue;  /* but that whose time is not over */
+	struct vbd_req *head, **tail; /* that wait for a slot */
 	uint64_t orders, look;
 	uint64_t events[BLK_FRONT_EVENTS]; /* counted */
 };

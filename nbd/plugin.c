@@ -50,7 +50,7 @@ static struct {
 	bool block;	     /* a block device, of */
 	uint32_t number;     /* or a LUN, at */
 	struct pdev_vdev at; /* that place */
-	uint32_t wait_s, spin_us;
+	uint32_t wait_s, spin_us, queues;
 
 	pthread_t thread;
 	bool running;
@@ -378,8 +378,10 @@ static int nbd_config(const char *key, const char *value)
 		return nbdkit_parse_uint32_t(key, value, &nbd.wait_s);
 	if (!strcmp(key, "spin"))
 		return nbdkit_parse_uint32_t(key, value, &nbd.spin_us);
-	nbdkit_error("unknown parameter '%s': use host, name, vdev, wait or "
-		     "spin",
+	if (!strcmp(key, "queues"))
+		return nbdkit_parse_uint32_t(key, value, &nbd.queues);
+	nbdkit_error("unknown parameter '%s': use host, name, vdev, wait, "
+		     "spin or queues",
 		     key);
 	return -1;
 }
@@ -409,6 +411,11 @@ static int nbd_config_complete(void)
 		nbdkit_error("wait=%" PRIu32 " is more than a day", nbd.wait_s);
 		return -1;
 	}
+	if (nbd.queues > DEVICE_RINGS_MAX) {
+		nbdkit_error("queues=%" PRIu32 " is more than %d", nbd.queues,
+			     DEVICE_RINGS_MAX);
+		return -1;
+	}
 	return 0;
 }
 
@@ -420,6 +427,7 @@ static int nbd_after_fork(void)
 		.where = site_place(&nbd.site),
 		.name = nbd.name,
 		.spin_us = nbd.spin_us,
+		.blk_queues = nbd.queues,
 	};
 	char err[SESSION_ERR_MAX] = "the local host does not start";
 
@@ -467,7 +475,8 @@ static struct nbdkit_plugin plugin = {
 		"host=HOST      xen, or local:DIR; else XENPV_HOST, or xen\n"
 		"name=NAME      local host: which guest to be\n"
 		"wait=SECONDS   how long a client waits for the disk (30)\n"
-		"spin=US        look for answers before sleeping (0)\n",
+		"spin=US        look for answers before sleeping (0)\n"
+		"queues=N       rings of a block device, 1 to 4 (1)\n",
 	.after_fork = nbd_after_fork,
 	.unload = nbd_unload,
 	.open = nbd_open,

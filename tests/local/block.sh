@@ -296,7 +296,60 @@ hostile() {
 	guest_kill bad
 }
 
+# queues GUEST: of its xvda, as xenpvd has them.
+queues() {
+	xenpv status --json | jq ".guests[] | select(.name == \"$1\").devices[] | select(.vdev == \"xvda\").queues"
+}
+
+# rings GUEST: where its nodes name event channels.
+rings() {
+	xenstore-ls -f "/local/domain/$(guest_id "$1")/device/vbd/51712" | sed -n 's|.*/51712/\(.*event-channel\) =.*|\1|p' |
+		paste -s -d ' '
+}
+
+# woken NAME: how often each thread of the worker called NAME-... has slept.
+woken() {
+	local task
+	for task in /proc/"$(ours xenpv-worker)"/task/*; do
+		[[ $(<"$task/comm") == "$1"* ]] && awk '/^voluntary/ { print $2 }' "$task/status"
+	done
+}
+
+several() {
+	local n
+	truncate -s 64M many.img
+	for n in 0 5 2x ''; do
+		refused "$n queues" "'$n' is not a number from 1 to 4" xenpv guest --queues "$n" other
+	done
+	ok "a guest that takes three queues" guest_start many --queues 3
+	ok "and a disk that may have four" xenpv block-attach many many.img,raw,xvda,rw,queues=4
+	says "several queues" many 'wait xvda' 'is there'
+	is "three are served" "$(queues many)" 3
+	is "by what its nodes say" "$(rings many)" "queue-0/event-channel queue-1/event-channel queue-2/event-channel"
+	says "data on all of them" many 'verify xvda 16M bs=64k qd=16' 'no difference'
+	says "in small pieces" many 'verify xvda 2M bs=4k qd=64 skew=512' 'no difference'
+	is "each queue had something to do" "$(woken vbd-51712- | awk '$1 > 20' | wc -l)" 3
+	truncate -s 80M many.img
+	ok "larger" xenpv block-resize many xvda
+	says "on all queues" many 'verify xvda 80M bs=1M qd=4' 'no difference'
+	guest_send many 'verify xvda 16M bs=16k qd=32'
+	ok "the worker is killed under load" kill -KILL "$(ours xenpv-worker)"
+	says "the disk is there again" many 'wait xvda 20' 'is there'
+	is "with its queues" "$(queues many)" 3
+	is "nothing was lost" "$(grep -c 'no difference' many.out)" 4
+	ok "detached" xenpv block-detach many xvda
+	ok "attached with two" xenpv block-attach many many.img,raw,xvda,rw,queues=2
+	says "two" many 'verify xvda 4M bs=4k' 'no difference'
+	is "two of them" "$(queues many)" 2
+	ok "detached again" xenpv block-detach many xvda
+	ok "attached with one" xenpv block-attach many many.img,raw,xvda,rw,queues=1
+	says "one" many 'verify xvda 4M bs=4k' 'no difference'
+	is "one ring, where it always was" "$(rings many)" event-channel
+	ok "the guest leaves" guest_stop many
+}
+
 ok "xenpvd starts" daemon_start || bail "xenpvd: $(cat xenpvd.log)"
+several
 ok "the guest starts" guest_start web
 bad_disks
 ok "no node was written" no_nodes web

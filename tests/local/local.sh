@@ -119,12 +119,12 @@ no_workers() {
 	[[ -z $(ours xenpv-worker) ]]
 }
 
-# guest_start NAME: a guest that waits for commands.
+# guest_start NAME [OPTION]...: a guest that waits for commands.
 guest_start() {
 	local fd
 	mkfifo "$1.in" && exec {fd}<>"$1.in"
 	guest_fd[$1]=$fd
-	alone "$XENPV_BUILD/xenpv" guest --keep-going "$1" <"$1.in" >"$1.out" 2>&1 &
+	alone "$XENPV_BUILD/xenpv" guest --keep-going "${@:2}" "$1" <"$1.in" >"$1.out" 2>&1 &
 	guest_pid[$1]=$!
 	guest_do "$1" list >/dev/null
 }

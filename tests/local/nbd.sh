@@ -100,7 +100,7 @@ blocks() {
 # What goes wrong.
 troubles() {
 	local word
-	for word in vdev=nonsense colour=red 'wait=99999999'; do
+	for word in vdev=nonsense colour=red 'wait=99999999' queues=5; do
 		nbdkit "$PLUGIN" name=x vdev=0:0:0:0 "$word" >said 2>&1
 		like "$word is refused" "$? $(cat said)" '^1 nbdkit: error: .*'
 	done

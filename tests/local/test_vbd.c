@@ -385,7 +385,7 @@ static void test_reconnect_under_way(void **state)
 	(void)state;
 	w->back.order = BACK_FREEZE;
 	submit_many(w, m);
-	assert_true(w->v->busy_slots > 0 && w->v->head);
+	assert_true(w->v->queue[0].busy > 0 && w->v->head);
 	w->back.order = BACK_CLOSE;
 	await(w, is_apart);
 	w->back.order = BACK_SERVE;
