@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# shellcheck shell=bash disable=SC2317
+# shellcheck shell=bash disable=SC2119,SC2317
 #
 # A disk that lies in a Ceph cluster: Debian's monitor and OSD, one of each, on loopback, and qemu-nbd between. Packages:
 # ceph-mon ceph-osd ceph-common qemu-block-extra; nobody installs them for this, `tools/check build local-more` runs it.
