@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# shellcheck shell=bash disable=SC2034,SC2086
+# shellcheck shell=bash disable=SC2016,SC2034,SC2086
 #
 # In dom0 of the lab: block devices of xenpvd (with persistent grants, too), of the kernel's xen-blkback and of QEMU's qdisk,
 # on identical RAM disks, in the same guest of the same boot, in turn for several rounds; in an HVM guest the IDE disk that
