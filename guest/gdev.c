@@ -309,7 +309,7 @@ static void ring_leaf(const struct gdev *d, uint32_t q, const char *leaf,
 
 static void ref_leaf(const struct gdev *d, uint32_t q, uint32_t i, char out[32])
 {
-	char leaf[16] = WIRE_BUS_RING_REF;
+	char leaf[32] = WIRE_BUS_RING_REF;
 
 	if (d->ring[q].pages > 1)
 		snprintf(leaf, sizeof(leaf), WIRE_BUS_RING_REF "%" PRIu32, i);
