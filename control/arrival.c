@@ -157,8 +157,7 @@ static void start_next(struct arrivals *all)
 
 	if (all->daemon->stopping)
 		return;
-	LIST_FOREACH(a, &all->list, entry)
-	{
+	LIST_FOREACH(a, &all->list, entry) {
 		if (all->running == PROGRAMS_MAX)
 			break;
 		if (a->step == WAITING)
@@ -173,8 +172,8 @@ static struct arrival *find(struct arrivals *all, uint32_t domid)
 	struct arrival *a;
 
 	LIST_FOREACH(a, &all->list, entry)
-	if (a->domid == domid)
-		return a;
+		if (a->domid == domid)
+			return a;
 	return NULL;
 }
 
@@ -229,8 +228,7 @@ static void ask_for_births(struct arrivals *all)
 {
 	struct arrival *a;
 
-	LIST_FOREACH(a, &all->list, entry)
-	{
+	LIST_FOREACH(a, &all->list, entry) {
 		if (a->step == UNBORN && !a->asking)
 			a->asking = !store_is_introduced(all->daemon->store,
 							 a->domid, on_born, a);
@@ -251,7 +249,7 @@ static void on_list(struct store *st, const struct store_reply *rsp, void *ctx)
 	if (rsp->err)
 		return;
 	LIST_FOREACH(a, &all->list, entry)
-	a->there = false;
+		a->there = false;
 	for (name = rsp->value; name < end; name += strlen(name) + 1)
 		if (!xs_parse_u32(name, strlen(name), &domid) && domid)
 			note(all, domid);

@@ -31,8 +31,7 @@ int claim_check(const struct claim_list *list, const struct pdev *pdev,
 {
 	const struct claim *other;
 
-	LIST_FOREACH(other, list, entry)
-	{
+	LIST_FOREACH(other, list, entry) {
 		if (props->id[0] && !strcmp(props->id, other->id)) {
 			if (may_share(pdev) && other->shared)
 				continue;
@@ -64,8 +63,7 @@ int claim_check_library(const struct claim_list *list, const struct pdev *pdev,
 	size_t library = (size_t)(strrchr(props->id, ':') - props->id) + 1;
 	const struct claim *other;
 
-	LIST_FOREACH(other, list, entry)
-	{
+	LIST_FOREACH(other, list, entry) {
 		if (strncmp(props->id, other->id, library) ||
 		    (other->guest == guest &&
 		     !strncmp(place, other->place, controller_of(place))))

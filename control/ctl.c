@@ -117,7 +117,7 @@ static json_t *guest_json(const struct guest *guest)
 	struct proc proc;
 
 	TAILQ_FOREACH(dev, &guest->devices, entry)
-	json_array_append_new(devices, device_json(dev));
+		json_array_append_new(devices, device_json(dev));
 	json = json_pack("{si ss ss si sb sb si sI sI sI so}", "domid",
 			 (int)guest->domid, "name", guest->name, "uuid",
 			 guest->uuid, "worker", (int)guest->pid, "earlier",
@@ -142,7 +142,7 @@ static json_t *status_json(const struct daemon *daemon)
 	struct guest *guest;
 
 	TAILQ_FOREACH(guest, &daemon->guests, entry)
-	json_array_append_new(guests, guest_json(guest));
+		json_array_append_new(guests, guest_json(guest));
 	return json_pack("{sb ss si sI sb sb so}", "ok", 1, "version",
 			 XENPV_VERSION, "pid", (int)getpid(), "started_us",
 			 (json_int_t)daemon->started_us, "ready", daemon->ready,
@@ -217,8 +217,8 @@ static bool client_status(struct client *c)
 	struct device *dev;
 
 	TAILQ_FOREACH(guest, &daemon->guests, entry)
-	TAILQ_FOREACH(dev, &guest->devices, entry)
-	device_stats(dev);
+		TAILQ_FOREACH(dev, &guest->devices, entry)
+			device_stats(dev);
 	if (!daemon->stats_pending)
 		return client_answer(c, status_json(daemon));
 	c->waiting = true;

@@ -85,8 +85,8 @@ static struct device *find_device(struct daemon *daemon,
 	if (!guest)
 		return NULL;
 	TAILQ_FOREACH(dev, &guest->devices, entry)
-	if (dev->class == class && dev->id == id)
-		return dev;
+		if (dev->class == class && dev->id == id)
+			return dev;
 	return NULL;
 }
 
@@ -147,8 +147,9 @@ static struct query *find_query(struct daemon *daemon,
 	struct query *query;
 
 	TAILQ_FOREACH(query, &daemon->queries, entry)
-	if (query->class == class && query->domid == domid && query->id == id)
-		return query;
+		if (query->class == class && query->domid == domid &&
+		    query->id == id)
+			return query;
 	return NULL;
 }
 
@@ -210,7 +211,7 @@ static void touch_guest(struct daemon *daemon, const struct device_class *class,
 
 	if (guest)
 		TAILQ_FOREACH(dev, &guest->devices, entry)
-	device_kick(dev);
+			device_kick(dev);
 	if (!query)
 		return;
 	snprintf(path, sizeof(path), "%s/%" PRIu32, class->dir, domid);
@@ -234,7 +235,7 @@ static void on_introduced(struct store *st, const struct store_reply *rsp,
 	if (guest) {
 		guest->gone = true;
 		TAILQ_FOREACH(dev, &guest->devices, entry)
-		device_kick(dev);
+			device_kick(dev);
 		guest_put(guest);
 	} else {
 		daemon_clean(query->daemon, query->domid);
@@ -411,8 +412,7 @@ static int on_stop_timer(sd_event_source *s, uint64_t usec, void *ctx)
 	if (daemon->forcing)
 		return sd_event_exit(daemon->event, 0);
 	daemon->forcing = true;
-	TAILQ_FOREACH(guest, &daemon->guests, entry)
-	{
+	TAILQ_FOREACH(guest, &daemon->guests, entry) {
 		struct log_where where = guest_where(guest);
 
 		log_line(
@@ -420,7 +420,7 @@ static int on_stop_timer(sd_event_source *s, uint64_t usec, void *ctx)
 			"has not let go of its devices in %d s; they are closed all the same",
 			DAEMON_STOP_S);
 		TAILQ_FOREACH(dev, &guest->devices, entry)
-		device_leave(dev, true);
+			device_leave(dev, true);
 	}
 	(void)sd_event_source_set_time_relative(s, DAEMON_FORCE_S * USEC_PER_S);
 	(void)sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
@@ -444,7 +444,7 @@ void daemon_close(struct daemon *daemon)
 	for (guest = TAILQ_FIRST(&daemon->guests); guest; guest = next) {
 		next = TAILQ_NEXT(guest, entry);
 		TAILQ_FOREACH(dev, &guest->devices, entry)
-		device_leave(dev, false);
+			device_leave(dev, false);
 		guest_put(guest);
 	}
 	daemon_progress(daemon);
@@ -501,8 +501,7 @@ void daemon_renew(struct daemon *daemon)
 
 	if (!daemon->cfg.renew || !spawn_is_ready(daemon))
 		return;
-	TAILQ_FOREACH(guest, &daemon->guests, entry)
-	{
+	TAILQ_FOREACH(guest, &daemon->guests, entry) {
 		if (guest->ending || guest_is_down(guest))
 			return;
 		if (guest->adopted && guest->usable)

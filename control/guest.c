@@ -31,7 +31,7 @@ void guest_kick(struct guest *guest)
 	struct device *dev;
 
 	TAILQ_FOREACH(dev, &guest->devices, entry)
-	device_kick(dev);
+		device_kick(dev);
 }
 
 /* ------------------------------------------------------- name and number */
@@ -123,8 +123,8 @@ struct guest *guest_find(struct daemon *daemon, uint32_t domid)
 	struct guest *guest;
 
 	TAILQ_FOREACH(guest, &daemon->guests, entry)
-	if (guest->domid == domid)
-		return guest;
+		if (guest->domid == domid)
+			return guest;
 	return NULL;
 }
 

@@ -94,8 +94,8 @@ static struct device *device_of(const struct guest *guest, uint32_t class,
 	struct device *dev;
 
 	TAILQ_FOREACH(dev, &guest->devices, entry)
-	if (dev->class->number == class && dev->id == id)
-		return dev;
+		if (dev->class->number == class && dev->id == id)
+			return dev;
 	return NULL;
 }
 
@@ -291,8 +291,7 @@ bool guest_turn(const struct guest *guest, const struct device *dev)
 
 	if (guest->soon < 2)
 		return true;
-	TAILQ_FOREACH(other, &guest->devices, entry)
-	{
+	TAILQ_FOREACH(other, &guest->devices, entry) {
 		if (other == dev || !device_is_down(other))
 			continue;
 		/* Those under less suspicion first, and one at a time. */
@@ -307,8 +306,8 @@ bool guest_is_down(const struct guest *guest)
 	const struct device *dev;
 
 	TAILQ_FOREACH(dev, &guest->devices, entry)
-	if (device_is_down(dev))
-		return true;
+		if (device_is_down(dev))
+			return true;
 	return false;
 }
 

@@ -51,9 +51,9 @@ static int look(sd_event_source *source, uint64_t usec, void *ctx)
 	(void)source;
 	(void)usec;
 	TAILQ_FOREACH(guest, &h->daemon->guests, entry)
-	TAILQ_FOREACH(dev, &guest->devices, entry)
-	if (dev->class->hotplug)
-		device_kick(dev);
+		TAILQ_FOREACH(dev, &guest->devices, entry)
+			if (dev->class->hotplug)
+				device_kick(dev);
 	look_later(h);
 	return 0;
 }

@@ -106,11 +106,11 @@ uint64_t link_deadline_us(const struct link *link)
 	struct call *call;
 
 	TAILQ_FOREACH(call, &link->sent, entry)
-	if (call->deadline_us < first)
-		first = call->deadline_us;
+		if (call->deadline_us < first)
+			first = call->deadline_us;
 	TAILQ_FOREACH(call, &link->waiting, entry)
-	if (call->deadline_us < first)
-		first = call->deadline_us;
+		if (call->deadline_us < first)
+			first = call->deadline_us;
 	return first;
 }
 
@@ -210,8 +210,7 @@ static void take_reply(struct link *link, const struct proto_msg *msg)
 {
 	struct call *call;
 
-	TAILQ_FOREACH(call, &link->sent, entry)
-	{
+	TAILQ_FOREACH(call, &link->sent, entry) {
 		if (call->msg.cookie != msg->cookie)
 			continue;
 		renew_after(link, call);
