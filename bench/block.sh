@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # shellcheck shell=bash disable=SC2016,SC2034,SC2086
 #
-# In dom0 of the lab: block devices of xenpvd (with persistent grants, too), of the kernel's xen-blkback and of QEMU's qdisk,
+# In dom0 of the lab: block devices of xenpvd (without persistent grants, too), of the kernel's xen-blkback and of QEMU's qdisk,
 # on identical RAM disks, in the same guest of the same boot, in turn for several rounds; in an HVM guest the IDE disk that
 # QEMU emulates, too. Writes $OUT/raw.tsv, as bench/disk.sh does.
 ROUNDS=${ROUNDS:-2}
@@ -51,9 +51,9 @@ for type in $GUESTS; do
 	readarray -t disks < <(others $type)
 	guest_start b$type type="$type" "${disks[@]}" || exit 1
 	xenpv block-attach b$type /dev/ram0,raw,xvdf,w || exit 1
-	xenpv block-attach b$type /dev/ram3,raw,xvde,w,persistent=1056 || exit 1
+	xenpv block-attach b$type /dev/ram3,raw,xvde,w,persistent=0 || exit 1
 	wait_for 60 guest_run b$type 20 'test -b /dev/xvdf && test -b /dev/xvde' || fail "no disks of ours"
-	backends=(xenpv=xvdf persistent=xvde kernel=xvdg qdisk=xvdh)
+	backends=(xenpv=xvdf copies=xvde kernel=xvdg qdisk=xvdh)
 	case $type in
 	hvm)
 		disk=$(ide bhvm)

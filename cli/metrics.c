@@ -59,6 +59,8 @@ static const struct family {
 	 "notifies"},
 	{"grant_copies", "Pieces copied from and to the guest.", DEVICE_STATS,
 	 COUNTER, "copies"},
+	{"mapped_pages", "Pages of the guest that are kept mapped.",
+	 DEVICE_STATS, GAUGE, "mapped"},
 	{"inflight", "Requests not answered yet.", DEVICE_STATS, GAUGE,
 	 "inflight"},
 	{"connected", "Whether the frontend is connected.", DEVICE, FLAG,

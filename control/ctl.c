@@ -83,7 +83,7 @@ static json_t *stats_json(const struct proto_stats *s)
 		json_array_append_new(latency,
 				      json_integer((json_int_t)s->latency[i]));
 	return json_pack(
-		"{sI sI sI sI sI sI sI sI sI sI sI sI sI so}", "requests",
+		"{sI sI sI sI sI sI sI sI sI sI sI sI sI sI so}", "requests",
 		(json_int_t)s->requests, "responses", (json_int_t)s->responses,
 		"errors", (json_int_t)s->errors, "guest_errors",
 		(json_int_t)s->guest_errors, "read_ops",
@@ -93,7 +93,8 @@ static json_t *stats_json(const struct proto_stats *s)
 		(json_int_t)s->write_bytes, "wakeups", (json_int_t)s->wakeups,
 		"notifies", (json_int_t)s->notifies, "copies",
 		(json_int_t)s->copies, "inflight", (json_int_t)s->inflight,
-		"latency_ns", (json_int_t)s->latency_ns, "latency", latency);
+		"mapped", (json_int_t)s->mapped, "latency_ns",
+		(json_int_t)s->latency_ns, "latency", latency);
 }
 
 static json_t *device_json(const struct device *dev)

@@ -499,6 +499,7 @@ static void add_stats(struct proto_stats *sum, const struct proto_stats *one)
 	for (size_t i = 0; i < PROTO_LATENCY_STEPS; i++)
 		sum->latency[i] += one->latency[i];
 	sum->inflight += one->inflight;
+	sum->mapped += one->mapped;
 }
 
 static void on_stats(void *ctx, int rc, const struct proto_msg *reply)

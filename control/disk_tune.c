@@ -23,8 +23,8 @@ static const struct row {
 } rows[TUNE_N] = {
 	[TUNE_QUEUES] = {"queues", 1, VBD_QUEUES_MAX, false, false,
 			 "a number from 1 to 16"},
-	[TUNE_PERSISTENT] = {"persistent", 1, 4096, false, false,
-			     "a number of grants from 1 to 4096"},
+	[TUNE_PERSISTENT] = {"persistent", 0, 4096, false, false,
+			     "a number of grants from 0 to 4096"},
 	[TUNE_IOPS] = {"iops", 1, 1000000000, false, true,
 		       "requests a second, 1 to 1000000000, or 0 for no limit"},
 	[TUNE_IOPS_BURST] = {"iops-burst", 1, 1000000000, false, true,
@@ -49,6 +49,11 @@ const char *disk_tune_name(enum disk_tune_key key)
 bool disk_tune_live(enum disk_tune_key key)
 {
 	return rows[key].live;
+}
+
+bool disk_tune_is_set(const struct disk_tune *tune, enum disk_tune_key key)
+{
+	return tune->value[key] || (tune->given & 1u << key && !rows[key].live);
 }
 
 /* "100M": false if it is no such number. */
@@ -98,6 +103,7 @@ static int set(struct disk_tune *tune, size_t i, const char *value, char *err,
 		return -EINVAL;
 	}
 	tune->value[i] = n;
+	tune->given |= 1u << i;
 	return 0;
 }
 
@@ -114,7 +120,6 @@ int disk_tune_set(struct disk_tune *tune, const char *item, char *err,
 				 rows[i].name);
 			return -EINVAL;
 		}
-		tune->given |= 1u << i;
 		return set(tune, i, item + n + 1, err, len);
 	}
 	return -ENOENT;

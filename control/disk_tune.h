@@ -5,7 +5,7 @@
  * has no node.
  *
  *     queues=N        rings that a frontend may have, 1 to 16
- *     persistent=N    grants of each ring that are kept mapped, 1 to 4096
+ *     persistent=N    grants of each ring that are kept mapped, 0 to 4096
  *     iops=N          at most so many requests a second
  *     iops-burst=N    and so many at once
  *     bps=N           at most so many bytes a second; also as 100M
@@ -40,8 +40,8 @@ enum disk_tune_key {
 #define TUNE_TEXT_MAX 24
 
 struct disk_tune {
-	uint64_t value[TUNE_N]; /* 0: not set */
-	uint32_t given;		/* 1 << key: by disk_tune_set() */
+	uint64_t value[TUNE_N]; /* 0: not set, or none */
+	uint32_t given;		/* 1 << key: it was set */
 };
 
 /* disk_tune_name - what KEY is called. */
@@ -50,6 +50,9 @@ const char *disk_tune_name(enum disk_tune_key key);
 /* disk_tune_text - the value of KEY as its node has it; TUNE_TEXT_MAX bytes. */
 void disk_tune_text(const struct disk_tune *tune, enum disk_tune_key key,
 		    char *text);
+
+/* disk_tune_is_set - has KEY a node? A limit of 0 is none, and has none. */
+bool disk_tune_is_set(const struct disk_tune *tune, enum disk_tune_key key);
 
 /* disk_tune_live - can KEY be changed while the disk is in use? */
 bool disk_tune_live(enum disk_tune_key key);

@@ -41,7 +41,7 @@ static int write_tune(struct place *p, store_tx tx,
 	int rc = 0;
 
 	for (size_t i = 0; i < TUNE_N && !rc; i++) {
-		if (!tune->value[i])
+		if (!disk_tune_is_set(tune, (enum disk_tune_key)i))
 			continue;
 		disk_tune_text(tune, (enum disk_tune_key)i, text);
 		rc = place_put(p, tx, p->back,

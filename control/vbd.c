@@ -86,6 +86,17 @@ static struct proto_limits limits_of(const struct vbd *vbd)
 	};
 }
 
+/* What the frontend may have, which is what its backend's nodes say. */
+static struct vbd_limits promised(const struct vbd *vbd)
+{
+	struct vbd_limits l = {.queues = 1, .ring_order = VBD_RING_ORDER};
+	uint32_t n;
+
+	if (!tree_u32(vbd->dev.back, WIRE_BLK_KEY_MAX_QUEUES, &n) && n > 0)
+		l.queues = n < VBD_QUEUES_MAX ? n : VBD_QUEUES_MAX;
+	return l;
+}
+
 static int read_nodes(struct device *dev)
 {
 	struct vbd *vbd = vbd_of(dev);
@@ -93,6 +104,10 @@ static int read_nodes(struct device *dev)
 
 	vbd->error_node = tree_get(dev->back, KEY_ERROR) != NULL;
 	vbd->resize = tree_is(dev->back, KEY_RESIZE, "1");
+	vbd->persistent = 0;
+	if (tree_is(dev->back, WIRE_BLK_KEY_PERSISTENT, "1"))
+		vbd->persistent =
+			vbd->nopen ? vbd->nopen : promised(vbd).queues;
 	read_tune(vbd);
 	rc = copy_node(dev->back, KEY_DEV, &vbd->name);
 	if (!rc)
@@ -321,7 +336,9 @@ static void fill(struct proto_blk *out, const struct vbd *vbd, uint32_t n)
 	if (tree_is(vbd->dev.back, WIRE_BLK_KEY_PERSISTENT, "1") &&
 	    tree_is(vbd->dev.front, WIRE_BLK_KEY_PERSISTENT, "1"))
 		out->persistent_max =
-			(uint32_t)vbd->tune.value[TUNE_PERSISTENT];
+			vbd->tune.value[TUNE_PERSISTENT]
+				? (uint32_t)vbd->tune.value[TUNE_PERSISTENT]
+				: VBD_PERSISTENT;
 	if (out->persistent_max &&
 	    getrandom(&out->salt, sizeof(out->salt), 0) != sizeof(out->salt))
 		out->persistent_max = 0; /* copies work as well */
@@ -344,17 +361,6 @@ static void ask_queues(struct vbd *vbd, int *fd)
 		device_ask_ring(dev, i, &msg, fd[i]);
 		vbd->nopen = i + 1;
 	}
-}
-
-/* What the frontend may have, which is what its backend's nodes say. */
-static struct vbd_limits promised(const struct vbd *vbd)
-{
-	struct vbd_limits l = {.queues = 1, .ring_order = VBD_RING_ORDER};
-	uint32_t n;
-
-	if (!tree_u32(vbd->dev.back, WIRE_BLK_KEY_MAX_QUEUES, &n) && n > 0)
-		l.queues = n < VBD_QUEUES_MAX ? n : VBD_QUEUES_MAX;
-	return l;
 }
 
 static void run_connect(struct vbd *vbd)
@@ -689,9 +695,28 @@ static uint32_t queues(struct vbd *vbd)
 	return n;
 }
 
+/*
+ * Announce persistent grants? A frontend may get all their pages when it connects,
+ * as Linux's does, so that many disks can be more than a guest has memory for.
+ */
+static bool is_persistent(const struct vbd *vbd)
+{
+	uint32_t rings = vbd->queues;
+	const struct device *dev;
+
+	if (vbd->tune.given & 1u << TUNE_PERSISTENT)
+		return vbd->tune.value[TUNE_PERSISTENT] > 0;
+	TAILQ_FOREACH(dev, &vbd->dev.guest->devices, entry) {
+		if (dev->class == &vbd_class && dev != &vbd->dev)
+			rings += vbd_of_const(dev)->persistent;
+	}
+	return rings <= VBD_PERSISTENT_RINGS;
+}
+
 static void announce(struct vbd *vbd)
 {
 	vbd->queues = queues(vbd);
+	vbd->persistent = is_persistent(vbd) ? vbd->queues : 0;
 	vbd->error[0] = '\0';
 	device_write(&vbd->dev);
 }
@@ -797,8 +822,7 @@ static void add_writes(const struct device *dev, struct device_writes *w)
 		device_add_number(w, dev, STORE_OP_WRITE,
 				  WIRE_BLK_KEY_MAX_QUEUES, vbd->queues);
 		device_add_number(w, dev, STORE_OP_WRITE,
-				  WIRE_BLK_KEY_PERSISTENT,
-				  vbd->tune.value[TUNE_PERSISTENT] != 0);
+				  WIRE_BLK_KEY_PERSISTENT, vbd->persistent > 0);
 		add_rows(w, dev, announced, XPV_ARRAY_SIZE(announced));
 	}
 	if (connected &&

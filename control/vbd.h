@@ -40,6 +40,17 @@
 #define VBD_RING_ORDER 4
 #define VBD_SEGS_MAX   256 /* of an indirect request */
 
+/*
+ * Grants of each ring that are kept mapped: as many as the kernel's backend has
+ * by default (its parameter max_persistent_grants), which is what a stock Linux
+ * frontend has with a ring of one page, 32 requests of 32 segments and a page
+ * that lists them. Each is a mapping of the worker, of which a process may have
+ * 65530 (vm.max_map_count). They are announced until a guest has
+ * VBD_PERSISTENT_RINGS, which is 66 MiB of such frontends; its other disks copy.
+ */
+#define VBD_PERSISTENT	     1056
+#define VBD_PERSISTENT_RINGS 16
+
 /* Nodes of a frontend: for each queue its pages, its port and its directory,
  * and some of the device. */
 #define VBD_FRONT_NODES (VBD_QUEUES_MAX * (PROTO_BLK_PAGES_MAX + 2) + 64)
@@ -57,6 +68,7 @@ struct vbd {
 	bool cdrom, removable;
 	struct disk_tune tune;
 	uint32_t queues;	    /* that are announced now */
+	uint32_t persistent;	    /* rings that may have persistent grants */
 	struct proto_limits limits; /* as the worker was told */
 	struct vbd_front front;
 	uint32_t nopen;	    /* queues that the worker was asked to open */

@@ -766,6 +766,11 @@ void blk_back_age(struct blk_back *b)
 	(void)pgrant_done(&b->pool);
 }
 
+uint32_t blk_back_mapped(const struct blk_back *b)
+{
+	return b->pool.used;
+}
+
 bool blk_back_arm(struct blk_back *b)
 {
 	return !b->closed && !b->broken && ring_back_arm(&b->ring);

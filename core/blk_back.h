@@ -188,6 +188,9 @@ void blk_back_trim(struct blk_back *b, uint32_t keep);
 /* Unmap references that were not used since this was last called. */
 void blk_back_age(struct blk_back *b);
 
+/* References that are kept mapped. */
+uint32_t blk_back_mapped(const struct blk_back *b);
+
 /* Before sleeping: as ring_back_arm(). False for a closed or broken ring. */
 bool blk_back_arm(struct blk_back *b);
 

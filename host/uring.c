@@ -22,7 +22,7 @@ static const uint8_t ops[] = {
 	OP(FALLOCATE, "storage/file.c"),
 	OP(SENDMSG, "storage/nbd.c"),
 	OP(RECV, "storage/nbd.c"),
-	OP(TIMEOUT, "lun/iscsi.c storage/fault.c"),
+	OP(TIMEOUT, "lun/iscsi.c storage/fault.c worker/queue_blk.c"),
 };
 
 /* Enable a ring for that, and for nothing else. */

@@ -25,9 +25,6 @@ _Static_assert(ARENA_PAGES <= ARENA_PAGES_MAX, "worker/arena");
 /* How long what found no space waits before it is tried again. */
 #define RETRY_NS 1000000000u
 
-/* Grants that were not used for so long, or twice that, are let go. */
-#define AGE_NS 30000000000u
-
 static void slots_init(struct blk_slots *s)
 {
 	s->first = NULL;
@@ -444,16 +441,6 @@ static bool begin(struct blk_path *p)
 	return true;
 }
 
-static void age(struct blk_path *p)
-{
-	uint64_t t = now(p);
-
-	if (t - p->aged < AGE_NS)
-		return;
-	p->aged = t;
-	blk_back_age(p->engine);
-}
-
 bool blk_path_turn(struct blk_path *p)
 {
 	bool busy;
@@ -469,18 +456,16 @@ bool blk_path_turn(struct blk_path *p)
 	busy |= taken > 0;
 	busy |= begin(p);
 	blk_path_tell_some(p);
-	if (p->aged)
-		age(p);
 	return busy || p->finished.first;
 }
 
 uint64_t blk_path_deadline(const struct blk_path *p)
 {
-	uint64_t due = p->aged ? p->aged + AGE_NS : 0;
+	uint64_t due = p->retry;
 
-	if (p->retry && (due == 0 || p->retry < due))
-		due = p->retry;
-	return p->wake && (due == 0 || p->wake < due) ? p->wake : due;
+	if (p->wake && (due == 0 || p->wake < due))
+		due = p->wake;
+	return due;
 }
 
 /* ---- the ring ---- */
@@ -570,7 +555,6 @@ int blk_path_open(struct blk_path *p, const struct proto_blk *blk,
 	p->storage = storage;
 	p->limit = limit;
 	p->wake = 0;
-	p->aged = p->map ? now(p) : 0;
 	return 0;
 
 fail:
@@ -602,6 +586,17 @@ bool blk_path_closed(struct blk_path *p)
 	p->limit = NULL;
 	p->wake = p->retry = 0;
 	return true;
+}
+
+bool blk_path_maps(const struct blk_path *p)
+{
+	return p->engine && blk_back_mapped(p->engine) > 0;
+}
+
+void blk_path_age(struct blk_path *p)
+{
+	if (p->engine)
+		blk_back_age(p->engine);
 }
 
 void blk_path_tell(struct blk_path *p)

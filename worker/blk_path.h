@@ -76,7 +76,6 @@ struct blk_path {
 	struct arena arena;
 	struct blk_slot *slot; /* one for each slot of the ring */
 	struct blk_map *map;   /* one for each of persistent_max; or NULL */
-	uint64_t aged;	       /* when those not used were last let go */
 	struct blk_slots fresh, finished;
 	struct blk_slots alone;	 /* each on its own: together they failed */
 	struct blk_slots paused; /* writes that found no space */
@@ -117,6 +116,11 @@ bool blk_path_turn(struct blk_path *p);
 
 /* When a turn is due though nothing has come; 0: never. */
 uint64_t blk_path_deadline(const struct blk_path *p);
+
+/* Are grants kept mapped? Those that were not used since the last blk_path_age()
+ * are let go by the next. */
+bool blk_path_maps(const struct blk_path *p);
+void blk_path_age(struct blk_path *p);
 
 /* Notify the guest if it has to be. */
 void blk_path_tell(struct blk_path *p);

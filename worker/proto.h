@@ -27,7 +27,7 @@
 
 #include <stdint.h>
 
-#define PROTO_VERSION	  7
+#define PROTO_VERSION	  8
 #define PROTO_FD	  3
 #define PROTO_FDS_MAX	  3
 #define PROTO_STATUS_LOST 75
@@ -203,6 +203,8 @@ struct proto_stats {
 	uint64_t latency_ns; /* of all responses together */
 	uint64_t latency[PROTO_LATENCY_STEPS];
 	uint32_t inflight, luns;
+	uint32_t mapped; /* pages of the guest that are kept mapped */
+	uint32_t pad;
 };
 
 /* PROTO_HELLO, and PROTO_BEGIN. In every version the first two members are

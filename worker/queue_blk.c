@@ -6,14 +6,20 @@
  * PROTO_BLK_CLOSE.
  */
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 
 #include "worker/blk_path.h"
 #include "worker/queue_impl.h"
 
+/* Grants that were not used for so long, or twice that, are let go. */
+#define AGE_S 30
+
 struct blk_queue {
 	struct queue queue;
 	struct blk_path path;
+	struct uring_op timer; /* while grants are kept mapped */
+	bool timed;
 	struct limit *limit; /* from the first opening to the end */
 	bool closing;	     /* PROTO_BLK_CLOSE has come */
 	uint32_t close_cookie;
@@ -147,17 +153,50 @@ static void blk_order(struct queue *q, struct mail *m)
 	}
 }
 
+/* ---- grants that are kept mapped ---- */
+
+static void start_timer(struct blk_queue *b)
+{
+	static struct __kernel_timespec age = {.tv_sec = AGE_S};
+	struct io_uring_sqe *sqe = uring_sqe(&b->queue.uring);
+
+	io_uring_prep_timeout(sqe, &age, 0, 0);
+	uring_attach(sqe, &b->timer);
+	b->timed = true;
+}
+
+static void time_over(struct uring_op *op, int32_t res, uint32_t flags)
+{
+	struct blk_queue *b =
+		(struct blk_queue *)((char *)op -
+				     offsetof(struct blk_queue, timer));
+
+	(void)res; /* its time has come */
+	(void)flags;
+	b->timed = false;
+	blk_path_age(&b->path);
+}
+
+/* ---- for worker/queue ---- */
+
 static void blk_count(const struct queue *q, struct proto_stats *st)
 {
 	const struct blk_queue *b = (const struct blk_queue *)q;
 
 	if (b->path.engine)
 		st->inflight = blk_back_inflight(b->path.engine);
+	if (b->path.engine)
+		st->mapped = blk_back_mapped(b->path.engine);
 }
 
 static bool blk_turn(struct queue *q)
 {
-	return blk_path_turn(&blk_of(q)->path);
+	struct blk_queue *b = blk_of(q);
+	bool busy = blk_path_turn(&b->path);
+
+	if (!b->timed && blk_path_maps(&b->path))
+		start_timer(b);
+	return busy;
 }
 
 static void blk_settle(struct queue *q)
@@ -201,6 +240,7 @@ static void blk_init(struct queue *q, const struct peer_cfg *cfg)
 	snprintf(q->name, sizeof(q->name), "vbd/%u/%u", q->id.controller,
 		 q->id.queue);
 	blk_path_init(&b->path, cfg);
+	b->timer.done = time_over;
 	q->peer = &b->path.peer;
 }
 

@@ -52,12 +52,19 @@ use() {
 	ok "$type: and goes" xenpv block-set "$g" xvdf iops=0
 }
 
+# mapped VDEV: pages of the guest that are kept mapped.
+mapped() {
+	xenpv status --json | jq ".guests[].devices[] | select(.vdev == \"$1\").stats.mapped"
+}
+
 # persistent TYPE: /dev/xvdg, whose grants stay.
 persistent() {
 	local type=$1 g=r$1
 	is "$type: persistent grants" "$(front "$g" $((202 * 256 + 6 * 16)) feature-persistent)" 1
 	ok "$type: data through them" guest_run "$g" 200 \
 		"$FIO --name=p --filename=/dev/xvdg --offset_increment=16m --rw=randrw --bsrange=4k-64k --verify=crc32c --verify_fatal=1"
+	ok "$type: some are kept" test "$(mapped xvdg)" -gt 64
+	is "$type: not of all disks" "$(mapped d51p0)" 0
 }
 
 many=()
