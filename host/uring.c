@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdlib.h>
 
 #include "wire/port.h"
 
@@ -18,6 +19,8 @@ static const uint8_t ops[] = {
 	OP(ASYNC_CANCEL, "host/uring.c storage/fault.c storage/file.c"),
 	OP(READ, "host/xen.c lun/sg.c storage/file.c worker/mailbox.c"),
 	OP(WRITE, "host/xen.c storage/file.c"),
+	OP(READ_FIXED, "storage/file.c"),
+	OP(WRITE_FIXED, "storage/file.c"),
 	OP(FSYNC, "storage/file.c"),
 	OP(FALLOCATE, "storage/file.c"),
 	OP(SENDMSG, "storage/nbd.c"),
@@ -25,10 +28,19 @@ static const uint8_t ops[] = {
 	OP(TIMEOUT, "lun/iscsi.c storage/fault.c worker/queue_blk.c"),
 };
 
+/* What may be registered: io_uring_register_ring_fd(), uring_memory(), and their
+ * undoing at the end. */
+static const uint8_t registers[] = {
+	IORING_REGISTER_RING_FDS,  IORING_UNREGISTER_RING_FDS,
+	IORING_REGISTER_BUFFERS2,  IORING_REGISTER_BUFFERS_UPDATE,
+	IORING_UNREGISTER_BUFFERS,
+};
+
 /* Enable a ring for that, and for nothing else. */
 static int restrict_ring(struct io_uring *ring)
 {
-	struct io_uring_restriction r[XPV_ARRAY_SIZE(ops) + 3] = {0};
+	struct io_uring_restriction
+		r[XPV_ARRAY_SIZE(ops) + XPV_ARRAY_SIZE(registers) + 1] = {0};
 	unsigned n = 0, i;
 	int rc;
 
@@ -38,11 +50,10 @@ static int restrict_ring(struct io_uring *ring)
 	}
 	r[n].opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED;
 	r[n++].sqe_flags = IOSQE_IO_HARDLINK | IOSQE_CQE_SKIP_SUCCESS;
-	/* io_uring_register_ring_fd(), and its undoing at the end. */
-	r[n].opcode = IORING_RESTRICTION_REGISTER_OP;
-	r[n++].register_op = IORING_REGISTER_RING_FDS;
-	r[n].opcode = IORING_RESTRICTION_REGISTER_OP;
-	r[n++].register_op = IORING_UNREGISTER_RING_FDS;
+	for (i = 0; i < XPV_ARRAY_SIZE(registers); i++) {
+		r[n].opcode = IORING_RESTRICTION_REGISTER_OP;
+		r[n++].register_op = registers[i];
+	}
 	/* liburing 2.3 has names for these two, but does not export them. */
 	rc = io_uring_register((unsigned)ring->ring_fd,
 			       IORING_REGISTER_RESTRICTIONS, r, n);
@@ -63,6 +74,7 @@ int uring_init(struct uring *u, unsigned entries)
 	};
 	int r;
 
+	u->memory = (struct uring_memory){0};
 	u->queued = 0;
 	u->batch = 0;
 	u->leaving = 0;
@@ -94,7 +106,84 @@ void uring_fini(struct uring *u)
 		uring_submit(u, true);
 		uring_reap(u);
 	}
+	uring_memory_end(u);
 	io_uring_queue_exit(&u->ring);
+}
+
+/* ---- registered memory ---- */
+
+enum {
+	PIECE_NEW, /* nobody has asked for it */
+	PIECE_KNOWN,
+	PIECE_UNKNOWN, /* the kernel did not want it */
+};
+
+static bool may_lock;
+
+void uring_may_lock(void)
+{
+	may_lock = true;
+}
+
+int uring_memory(struct uring *u, void *base, size_t stride, size_t size,
+		 unsigned pieces)
+{
+	uint8_t *state;
+	int rc;
+
+	assert(!u->memory.state && size <= stride);
+	if (!may_lock)
+		return -EPERM;
+	state = calloc(pieces, 1);
+	if (!state)
+		return -ENOMEM;
+	rc = io_uring_register_buffers_sparse(&u->ring, pieces);
+	if (rc < 0) {
+		free(state);
+		return rc;
+	}
+	u->memory = (struct uring_memory){.base = base,
+					  .stride = stride,
+					  .size = size,
+					  .state = state,
+					  .pieces = pieces};
+	return 0;
+}
+
+void uring_memory_end(struct uring *u)
+{
+	if (!u->memory.state)
+		return;
+	(void)io_uring_unregister_buffers(&u->ring);
+	free(u->memory.state);
+	u->memory = (struct uring_memory){0};
+}
+
+static void make_known(struct uring *u, size_t i)
+{
+	struct uring_memory *m = &u->memory;
+	const struct iovec piece = {.iov_base = m->base + i * m->stride,
+				    .iov_len = m->size};
+	int rc = io_uring_register_buffers_update_tag(&u->ring, (unsigned)i,
+						      &piece, NULL, 1);
+
+	m->state[i] = rc == 1 ? PIECE_KNOWN : PIECE_UNKNOWN;
+}
+
+int uring_buffer(struct uring *u, const void *buf, size_t len)
+{
+	const struct uring_memory *m = &u->memory;
+	size_t at, i;
+
+	if (!m->state)
+		return -1;
+	at = (size_t)((uintptr_t)buf - (uintptr_t)m->base);
+	i = at / m->stride;
+	if (i >= m->pieces || len > m->size || at % m->stride > m->size - len)
+		return -1;
+	if (m->state[i] == PIECE_NEW)
+		make_known(u, i);
+	return m->state[i] == PIECE_KNOWN ? (int)i : -1;
 }
 
 void uring_batch(struct uring *u, unsigned n)

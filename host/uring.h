@@ -16,8 +16,16 @@ struct uring_op {
 	void (*done)(struct uring_op *op, int32_t res, uint32_t flags);
 };
 
+struct uring_memory {
+	uint8_t *base;
+	size_t stride, size; /* of a piece, bytes */
+	uint8_t *state;	     /* of each; NULL: no memory */
+	unsigned pieces;
+};
+
 struct uring {
 	struct io_uring ring;
+	struct uring_memory memory; /* of uring_memory() */
 	unsigned queued;  /* entries filled in since the last submission */
 	unsigned batch;	  /* of uring_batch() */
 	unsigned leaving; /* operations of uring_cancel() that have not ended */
@@ -44,6 +52,41 @@ void uring_fini(struct uring *u);
  * system calls, and let a device begin while the next ones are made.
  */
 void uring_batch(struct uring *u, unsigned n);
+
+/*
+ * uring_may_lock - rings may register memory, which counts as locked
+ *
+ * For the whole process, before it has rings. Without it they do not: what they
+ * lock would be missing where the limit of locked memory (RLIMIT_MEMLOCK, of all
+ * processes of a user together) is for new rings, too.
+ */
+void uring_may_lock(void);
+
+/*
+ * uring_memory - memory for data, whose pages the kernel is to know beforehand
+ *
+ * PIECES of SIZE bytes, each STRIDE bytes after the one before it, from BASE on;
+ * they stay there until uring_memory_end(). A piece is registered with the kernel
+ * (io_uring_register_buffers(3)) when uring_buffer() is first asked for it, and
+ * its pages are taken and locked from then on: an operation in it spares the
+ * kernel the search for each of its pages.
+ *
+ * Return: 0; a negative errno: this kernel cannot (before Linux 5.19), there is no
+ * memory, or no uring_may_lock(). Then uring_buffer() has none.
+ */
+int uring_memory(struct uring *u, void *base, size_t stride, size_t size,
+		 unsigned pieces);
+
+/* Forget it. No operation is under way there. */
+void uring_memory_end(struct uring *u);
+
+/*
+ * uring_buffer - the index for io_uring_prep_read_fixed(3) and _write_fixed(3)
+ *
+ * Return: that of the piece that has all of the LEN bytes at BUF; -1: there is
+ * none, or it cannot be registered.
+ */
+int uring_buffer(struct uring *u, const void *buf, size_t len);
 
 /*
  * An entry for OP to be filled in by one of liburing's io_uring_prep_*.

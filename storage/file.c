@@ -22,6 +22,25 @@ struct file {
 
 static void file_done(struct uring_op *op, int32_t res, uint32_t flags);
 
+/* Where the data of IO is registered, that spares much of a large one. */
+static void transfer(struct file *f, struct io_uring_sqe *sqe,
+		     const struct storage_io *io, unsigned n, uint64_t at)
+{
+	uint8_t *buf = io->buf + io->progress;
+	int known = uring_buffer(f->uring, buf, n);
+
+	if (io->what == STORAGE_READ && known >= 0)
+		io_uring_prep_read_fixed(sqe, f->fd, buf, n, at, known);
+	else if (io->what == STORAGE_READ)
+		io_uring_prep_read(sqe, f->fd, buf, n, at);
+	else if (known >= 0)
+		io_uring_prep_write_fixed(sqe, f->fd, buf, n, at, known);
+	else
+		io_uring_prep_write(sqe, f->fd, buf, n, at);
+	if (io->what == STORAGE_WRITE && io->fua)
+		sqe->rw_flags = RWF_DSYNC;
+}
+
 /* Queue what is left of IO. */
 static void queue(struct file *f, struct storage_io *io)
 {
@@ -33,12 +52,8 @@ static void queue(struct file *f, struct storage_io *io)
 
 	switch (io->what) {
 	case STORAGE_READ:
-		io_uring_prep_read(sqe, f->fd, io->buf + io->progress, n, at);
-		break;
 	case STORAGE_WRITE:
-		io_uring_prep_write(sqe, f->fd, io->buf + io->progress, n, at);
-		if (io->fua)
-			sqe->rw_flags = RWF_DSYNC;
+		transfer(f, sqe, io, n, at);
 		break;
 	case STORAGE_FLUSH:
 		io_uring_prep_fsync(sqe, f->fd, IORING_FSYNC_DATASYNC);

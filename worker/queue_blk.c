@@ -12,6 +12,9 @@
 #include "worker/blk_path.h"
 #include "worker/queue_impl.h"
 
+/* Memory that is registered, and so taken, at once. */
+#define PIECE ((size_t)1 << 20)
+
 /* Grants that were not used for so long, or twice that, are let go. */
 #define AGE_S 30
 
@@ -91,6 +94,9 @@ static void ring_open(struct blk_queue *b, struct mail *m)
 			   storage, b->limit, &why);
 	if (rc < 0)
 		goto no_storage;
+	/* Without it all works as well. */
+	(void)uring_memory(&b->queue.uring, b->path.arena.base, PIECE, PIECE,
+			   b->path.arena.pages * WIRE_PAGE_SIZE / PIECE);
 	b->queue.broken_told = false;
 	queue_keep(&b->queue, &m->msg);
 	goto out;
@@ -203,8 +209,10 @@ static void blk_settle(struct queue *q)
 {
 	struct blk_queue *b = blk_of(q);
 
-	if (blk_path_closed(&b->path))
+	if (blk_path_closed(&b->path)) {
+		uring_memory_end(&b->queue.uring);
 		journal_file_close(&b->queue.journal);
+	}
 	if (b->closing && !b->path.engine && !q->over) {
 		limit_drop(b->limit);
 		b->limit = NULL;

@@ -21,6 +21,10 @@
  */
 #define TRANSFER_MAX (64 * WIRE_PAGE_SIZE)
 
+/* The memory of each command that is registered, and so taken, when it is first
+ * used: larger ones go without. */
+#define PIECE (128u * 1024)
+
 struct scsi_queue {
 	struct queue queue;
 	struct path path;
@@ -70,6 +74,10 @@ static void ring_open(struct scsi_queue *s, struct mail *m)
 	if (rc < 0) {
 		journal_file_close(&s->queue.journal);
 	} else {
+		/* Without it all works as well. */
+		(void)uring_memory(&s->queue.uring, s->path.arena,
+				   s->path.arena_len / SCSI_BACK_TAGS, PIECE,
+				   SCSI_BACK_TAGS);
 		s->queue.broken_told = false;
 		queue_keep(&s->queue, &m->msg);
 	}
@@ -311,6 +319,7 @@ static void scsi_settle(struct queue *q)
 	if (s->changing)
 		changed(s);
 	if (path_closed(&s->path)) {
+		uring_memory_end(&s->queue.uring);
 		journal_file_close(&s->queue.journal);
 		if (s->close_cookie)
 			queue_reply(q, s->close_cookie, 0, NULL);

@@ -43,6 +43,7 @@
 
 #include "host/local_abi.h"
 #include "host/log.h"
+#include "host/uring.h"
 #include "lun/sg_helper.h"
 #include "worker/proto.h"
 
@@ -248,10 +249,20 @@ static int set_limit(int what, rlim_t value)
 	return setrlimit((__rlimit_resource_t)what, &limit) < 0 ? fail() : 0;
 }
 
+/* As much as is asked for, or rings do without (uring_memory()). */
+static void lock_memory(void)
+{
+	const struct rlimit all = {RLIM_INFINITY, RLIM_INFINITY};
+
+	if (setrlimit(RLIMIT_MEMLOCK, &all) == 0)
+		uring_may_lock();
+}
+
 static int limits(struct sandbox *s)
 {
 	int rc = set_limit(RLIMIT_NOFILE, FDS_MAX);
 
+	lock_memory();
 	/* They are counted by user, and that may have others. */
 	if (!rc && user_of(s) != geteuid())
 		rc = set_limit(RLIMIT_NPROC, THREADS_MAX);

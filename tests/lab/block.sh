@@ -26,6 +26,11 @@ filesystem() {
 FIO="fio --name=v --ioengine=libaio --direct=1 --verify=crc32c --verify_fatal=1 --iodepth=16 \
 	--rw=randwrite --bsrange=4k-1m --size=24m --offset=40m --randseed=7 --filename=/dev/xvdf"
 
+# What the kernel was told of the worker's memory (VmPin), KiB.
+pinned() {
+	sed -n 's/^VmPin:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$(pgrep -x xenpv-worker)/status"
+}
+
 # one TYPE: all of it in a guest of that type.
 one() {
 	local g=g$1 before after
@@ -39,6 +44,7 @@ one() {
 	xenpv block-list "$g" | sed 's/^/# /'
 	ok "$1: mkfs.ext4, fill, check" filesystem "$g"
 	ok "$1: fio writes" guest_run "$g" 200 "$FIO --do_verify=0"
+	ok "$1: from memory that is registered" test "$(pinned)" -ge 1024
 	ok "$1: detach" xenpv block-detach "$g" xvdf
 	ok "$1: the guest has no disk any more" wait_for 20 gone "$g"
 	ok "$1: attach again" xenpv block-attach "$g" "$IMAGE,raw,xvdf,w"

@@ -64,6 +64,58 @@ static void file_shrinks(void **state)
 	s->driver->close(s);
 }
 
+/* What is there at AT of the file, by the file. */
+static void on_disk(int fd, off_t at, const uint8_t *data, size_t len)
+{
+	assert_int_equal(pread(fd, want, len, at), len);
+	assert_memory_equal(want, data, len);
+}
+
+/* Memory that is registered, at its pieces' edges, between them, and gone. */
+static void file_registered(void **state)
+{
+	struct storage *s;
+	uint8_t *mem = aligned_alloc(4 * K, 128 * K);
+	int fd;
+
+	(void)state;
+	assert_int_equal(uring_memory(&uring, mem, 64 * K, 32 * K, 2), -EPERM);
+	assert_int_equal(uring_buffer(&uring, mem, 4 * K), -1);
+	uring_may_lock();
+	if (uring_memory(&uring, mem, 64 * K, 32 * K, 2) < 0) {
+		free(mem);
+		skip(); /* before Linux 5.19 */
+	}
+	assert_int_equal(uring_buffer(&uring, mem, 32 * K), 0);
+	assert_int_equal(uring_buffer(&uring, mem + 64 * K, 4 * K), 1);
+	assert_int_equal(uring_buffer(&uring, mem + 95 * K, K), 1);
+	assert_int_equal(uring_buffer(&uring, mem + 95 * K, K + 1), -1);
+	assert_int_equal(uring_buffer(&uring, mem + 32 * K, 512), -1);
+	assert_int_equal(uring_buffer(&uring, mem, SIZE_MAX), -1);
+	assert_int_equal(uring_buffer(&uring, mem + 128 * K, 512), -1);
+	assert_int_equal(uring_buffer(&uring, mem - 512, 512), -1);
+	s = opened("file", NULL, &fd);
+	memset(mem, 0x22, 128 * K);
+	/* whole pieces, a part, none, and across an edge */
+	assert_int_equal(run(s, STORAGE_WRITE, 0, 32 * K, mem), 0);
+	on_disk(fd, 0, mem, 32 * K);
+	mem[70 * K] = 0x33;
+	assert_int_equal(run(s, STORAGE_WRITE, 64 * K, 8 * K, mem + 68 * K), 0);
+	on_disk(fd, 64 * K, mem + 68 * K, 8 * K);
+	assert_int_equal(run(s, STORAGE_READ, 256 * K, 4 * K, mem + 40 * K), 0);
+	on_disk(fd, 256 * K, mem + 40 * K, 4 * K);
+	assert_int_equal(run(s, STORAGE_READ, 64 * K, 8 * K, mem + 28 * K), 0);
+	on_disk(fd, 64 * K, mem + 28 * K, 8 * K);
+	assert_int_equal(run(s, STORAGE_READ, 64 * K, 8 * K, mem + 64 * K), 0);
+	on_disk(fd, 64 * K, mem + 64 * K, 8 * K);
+	uring_memory_end(&uring);
+	assert_int_equal(uring_buffer(&uring, mem, 4 * K), -1);
+	assert_int_equal(run(s, STORAGE_WRITE, 0, 32 * K, mem), 0);
+	on_disk(fd, 0, mem, 32 * K);
+	s->driver->close(s);
+	free(mem);
+}
+
 /* A tmpfs of 64 KiB at DIR, in a mount namespace of our own. */
 static bool small_disk(const char *dir)
 {
@@ -330,6 +382,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(file_shrinks),
+		cmocka_unit_test(file_registered),
 		cmocka_unit_test(disk_is_full),
 		cmocka_unit_test(spec_is_strict),
 		cmocka_unit_test(spec_is_read),
