@@ -89,20 +89,12 @@ static const struct host_ops *find_host(const char *name)
 static int number(const char *text, const char *what, uint64_t max,
 		  uint64_t fallback, uint64_t *out, char *why, size_t len)
 {
-	char *end;
-
 	*out = fallback;
-	if (!text)
+	if (!text || text_number(text, 0, max, out))
 		return 0;
-	errno = 0;
-	if (*text >= '0' && *text <= '9')
-		*out = strtoull(text, &end, 10);
-	if (*text < '0' || *text > '9' || errno || *end || *out > max) {
-		snprintf(why, len, "%s '%s' is not a number from 0 to %" PRIu64,
-			 what, text, max);
-		return -EINVAL;
-	}
-	return 0;
+	snprintf(why, len, "%s '%s' is not a number from 0 to %" PRIu64, what,
+		 text, max);
+	return -EINVAL;
 }
 
 static int run_backend(const struct cli_args *args,

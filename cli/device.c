@@ -61,19 +61,9 @@ int device_check_daemon(const struct cli_args *args, char *err)
 
 int device_timeout(const char *text, unsigned int *seconds, char *err)
 {
-	unsigned long n = 0;
-	char *end;
+	uint64_t n = TIMEOUT_S;
 
-	*seconds = TIMEOUT_S;
-	if (!text)
-		return 0;
-	if (*text >= '0' && *text <= '9') {
-		errno = 0;
-		n = strtoul(text, &end, 10);
-		if (errno || *end)
-			n = 0;
-	}
-	if (!n || n > TIMEOUT_S_MAX) {
+	if (text && !text_number(text, 1, TIMEOUT_S_MAX, &n)) {
 		snprintf(err, TS_ERR_MAX,
 			 "timeout '%s' is not a number of seconds from 1 to "
 			 "%d: try --timeout 60, or --no-wait",

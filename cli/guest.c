@@ -33,19 +33,17 @@ static void catch_signals(void)
 		sigaction(sig[i], &sa, NULL);
 }
 
-/* --queues: one digit is all that it may have. */
 static int queues_option(const char *text, uint32_t *queues, char *why,
 			 size_t len)
 {
-	*queues = 1;
-	if (!text)
-		return 0;
-	if (text[0] < '1' || text[0] > '0' + DEVICE_RINGS_MAX || text[1]) {
+	uint64_t n = 1;
+
+	if (text && !text_number(text, 1, DEVICE_RINGS_MAX, &n)) {
 		snprintf(why, len, "--queues '%s' is not a number from 1 to %d",
 			 text, DEVICE_RINGS_MAX);
 		return -EINVAL;
 	}
-	*queues = (uint32_t)(text[0] - '0');
+	*queues = (uint32_t)n;
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/xs.h"
 #include "wire/port.h"
 
 /* Length of the UTF-8 sequence at S and its character; 0: it is none. */
@@ -109,6 +110,16 @@ void text_size(uint64_t bytes, char *out)
 			 rest * 10 / 1024, unit[i]);
 	else
 		snprintf(out, 24, "%" PRIu64 " %s", whole, unit[i]);
+}
+
+bool text_number(const char *text, uint64_t min, uint64_t max, uint64_t *out)
+{
+	uint64_t n;
+
+	if (xs_parse_u64(text, strlen(text), &n) || n < min || n > max)
+		return false;
+	*out = n;
+	return true;
 }
 
 void text_error(const char *fmt, ...)

@@ -6,6 +6,7 @@
 #ifndef CLI_TEXT_H
 #define CLI_TEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,6 +26,13 @@ size_t text_width(const char *text);
 
 /* text_size - "64 MiB", "1.5 TiB", "512 B" in OUT, which has 24 bytes. */
 void text_size(uint64_t bytes, char *out);
+
+/*
+ * text_number - TEXT of an option as a number from MIN to MAX, decimal
+ *
+ * Return: false, with OUT left alone, if it is no such number.
+ */
+bool text_number(const char *text, uint64_t min, uint64_t max, uint64_t *out);
 
 /* text_error - "xenpv: LINE" on stderr, cleaned, with a line feed. */
 void text_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

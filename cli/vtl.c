@@ -26,13 +26,9 @@ static int number(const struct cli_args *args, int option, uint32_t min,
 		  uint32_t max, uint32_t *value, char *err)
 {
 	const char *text = args->option[option];
-	char *end;
-	unsigned long n;
+	uint64_t n = *value;
 
-	if (!text)
-		return 0;
-	n = strtoul(text, &end, 10);
-	if (*text < '0' || *text > '9' || *end || n < min || n > max) {
+	if (text && !text_number(text, min, max, &n)) {
 		snprintf(err, VTL_ERR_MAX,
 			 "vtl create: --%s '%.40s' is no number from %u to %u",
 			 vtl_options[option].name, text, min, max);
