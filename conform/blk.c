@@ -153,6 +153,7 @@ static void look(struct blk_suite *b)
 	b->flush = raw_back_u32(f, WIRE_BLK_KEY_FLUSH);
 	b->barrier = raw_back_u32(f, WIRE_BLK_KEY_BARRIER);
 	b->discard = raw_back_u32(f, WIRE_BLK_KEY_DISCARD);
+	b->persistent = raw_back_u32(f, WIRE_BLK_KEY_PERSISTENT);
 	b->secure = raw_back_u32(f, WIRE_BLK_KEY_DISCARD_SECURE);
 }
 
@@ -263,8 +264,8 @@ static bool begin(struct blk_suite *b, char *why, size_t len)
 
 struct conform_case *blk_backend_cases(size_t *n)
 {
-	static const struct blk_list *const lists[] = {&blk_indirect, &blk_ring,
-						       &blk_handshake};
+	static const struct blk_list *const lists[] = {
+		&blk_indirect, &blk_persistent, &blk_ring, &blk_handshake};
 	struct conform_case *all;
 	size_t at;
 

@@ -31,7 +31,7 @@ struct blk_suite {
 	/* what the backend announces */
 	uint64_t sectors;
 	uint32_t block, info, indirect, order, queues;
-	bool flush, barrier, discard, secure;
+	bool flush, barrier, discard, secure, persistent;
 };
 
 static inline struct blk_suite *blk_of(struct conform *c)
@@ -89,7 +89,8 @@ struct blk_list {
 	size_t n;
 };
 
-extern const struct blk_list blk_indirect, blk_ring, blk_handshake;
+extern const struct blk_list blk_indirect, blk_persistent, blk_ring,
+	blk_handshake;
 
 /* The cases of all rows, appended to LIST; with NULL, how many. */
 size_t blk_rows(struct conform_case *list);

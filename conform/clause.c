@@ -151,6 +151,10 @@ CLAUSE(blk_indirect_max, "blkif.h feature-max-indirect-segments",
        "The most segments of an indirect request.");
 CLAUSE(blk_indirect_op, "blkif.h BLKIF_OP_INDIRECT, indirect_op",
        "What an indirect request does is a READ or a WRITE.");
+CLAUSE(blk_persistent, "blkif.h feature-persistent",
+       "If both ends have it, the frontend uses the same grants again and the "
+       "backend may keep them mapped, for reading and writing, as long as they "
+       "are connected.");
 CLAUSE(blk_ring_full, "ring.h RING_SIZE, blkif.h",
        "A page holds 32 requests of 112 bytes; all may be outstanding.");
 CLAUSE(blk_ring_order, "blkif.h ring-page-order, max-ring-page-order",

@@ -35,9 +35,9 @@ extern const struct clause clause_blk_rw, clause_blk_operation, clause_blk_info,
 	clause_blk_segments, clause_blk_sects, clause_blk_sectors,
 	clause_blk_sector_size, clause_blk_discard, clause_blk_indirect,
 	clause_blk_indirect_max, clause_blk_indirect_op, clause_blk_ring_full,
-	clause_blk_ring_order, clause_blk_queues, clause_blk_id,
-	clause_blk_properties, clause_blk_ring_ref, clause_blk_event_channel,
-	clause_blk_protocol;
+	clause_blk_persistent, clause_blk_ring_order, clause_blk_queues,
+	clause_blk_id, clause_blk_properties, clause_blk_ring_ref,
+	clause_blk_event_channel, clause_blk_protocol;
 /* what SCSI itself says */
 extern const struct clause clause_report_luns, clause_scsi_error,
 	clause_scsi_range, clause_alone;

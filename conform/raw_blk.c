@@ -147,7 +147,7 @@ uint32_t raw_blk_connect(struct raw_blk *k, const struct raw_blk_how *how,
 		return WIRE_BUS_UNKNOWN;
 	raw_put_node(f, WIRE_BLK_KEY_PROTOCOL,
 		     how->protocol ? how->protocol : blk_abi_protocol(k->abi));
-	raw_put_u32(f, WIRE_BLK_KEY_PERSISTENT, 0);
+	raw_put_u32(f, WIRE_BLK_KEY_PERSISTENT, how->persistent);
 	raw_put_u32(f, WIRE_BUS_STATE, WIRE_BUS_INITIALISED);
 	if (how->ring_ref || how->port || how->protocol || how->order)
 		return raw_wait_leaf(f, WIRE_BUS_STATE, WIRE_BUS_CLOSING,

@@ -37,6 +37,7 @@ struct raw_blk {
 struct raw_blk_how {
 	uint32_t pages;	 /* 0 is 1 */
 	uint32_t queues; /* with directories of their own; 0: without */
+	bool persistent; /* feature-persistent */
 	const char *ring_ref, *port, *protocol, *order;
 };
 
