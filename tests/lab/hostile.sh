@@ -12,13 +12,13 @@ RANDOM_SECONDS=${RANDOM_SECONDS:-20}
 SEED=${SEED:-0}
 # Of each guest's load, a second, if all its requests were of 4 KiB (fio's rate_iops; they are 66 KiB on average);
 # empty: as many as it can, which takes the emulated processor from the suite.
-LOAD_RATE=${LOAD_RATE-10}
+LOAD_RATE=${LOAD_RATE-4}
 NEIGHBOUR_RATE=${NEIGHBOUR_RATE-$LOAD_RATE}
 # Of the one processor that all have here, what the attacker's own programs get, in percent; empty: their share. Where it
 # has a processor of its own its programs take nothing from anybody, and what an attack costs is what backends do for it.
 ATTACKER_CAP=${ATTACKER_CAP-}
-# Of each look at how fast the neighbour is without an attack.
-PACE_SECONDS=${PACE_SECONDS:-10}
+# Of each look at how fast the neighbour is without an attack; 0: nobody looks, which takes minutes.
+PACE_SECONDS=${PACE_SECONDS:-0}
 # A worker's data area for one controller is 18 MiB; each of its pages is taken when it is first used.
 RSS_MORE_KIB=$((48 * 1024))
 
@@ -30,7 +30,7 @@ load() {
 		(passes=0
 		until [ -e load.stop ]; do
 			fio --name=load --filename=/dev/$2 --ioengine=libaio --direct=1 --rw=randwrite \
-				--bsrange=4k-128k --iodepth=8 --size=4m ${3:+--rate_iops=$3} \
+				--bsrange=4k-128k --iodepth=8 --size=1m ${3:+--rate_iops=$3} \
 				--verify=crc32c --verify_fatal=1 --verify_backlog=8 --randseed=\$passes >load.log 2>&1 || break
 			passes=\$((passes + 1))
 		done
@@ -64,6 +64,7 @@ times() {
 pace() {
 	local what=$1 since begun ended ms times
 	shift
+	((PACE_SECONDS)) || { "$@"; return; }
 	begun=$(ios g2 "$other")
 	times=$(times)
 	since=$(now_ms)
@@ -73,6 +74,10 @@ pace() {
 	note "the neighbour, $what: $(((ended - begun) * 100000 / ms)) requests in 100 s"
 	note "of the processor:$(join <(sort <<<"$times") <(times | sort) |
 		awk -v ms=$ms '{ printf " %s %.0f %%", $1, ($3 - $2) * 100000 / ms }')"
+}
+# counts: g1's processor has something to do.
+counts() {
+	((!PACE_SECONDS)) || guest_run g1 $((PACE_SECONDS + 60)) "timeout $PACE_SECONDS sh -c 'while :; do :; done'; :"
 }
 now_ms() {
 	date +%s%3N
@@ -130,11 +135,9 @@ rss_pid=$!
 # the hypervisor shares that out, not the backend.
 sleep $((PACE_SECONDS / 5)) # the first pass has begun
 pace "g1 without an attack" sleep "$PACE_SECONDS"
-pace "g1 counts" guest_run g1 $((PACE_SECONDS + 60)) \
-	"timeout $PACE_SECONDS sh -c 'while :; do :; done'; :"
+pace "g1 counts" counts
 pace "g1 attacks" attack g1 1
-pace "g1 counts again" guest_run g1 $((PACE_SECONDS + 60)) \
-	"timeout $PACE_SECONDS sh -c 'while :; do :; done'; :"
+pace "g1 counts again" counts
 
 kill "$rss_pid"
 note "RSS of the workers in the attack: $(sort -n "$OUT/rss" | sed -n '1p;$p' | paste -s -d ' ') KiB at" \
