@@ -15,6 +15,7 @@
 
 struct site_kind {
 	const char *name;
+	bool copies;  /* site_copies() */
 	bool has_dir; /* NAME:DIR; then "@" below stands for all of it */
 	const char *xenstore;
 	const char *run_dir, *state_dir; /* if has_dir below that */
@@ -61,6 +62,7 @@ static const struct site_kind kinds[] = {
 	},
 	{
 		.name = "local",
+		.copies = true,
 		.has_dir = true,
 		.xenstore = LOCAL_START_XENSTORE,
 		.run_dir = "run",
@@ -201,6 +203,11 @@ int site_init(struct site *site, const char *text, char *err, size_t len)
 const char *site_name(const struct site *site)
 {
 	return site->kind->name;
+}
+
+bool site_copies(const struct site *site)
+{
+	return site->kind->copies;
 }
 
 const char *site_place(const struct site *site)

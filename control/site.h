@@ -59,6 +59,9 @@ int site_init(struct site *site, const char *text, char *err,
 /* site_name - "xen" or "local", as front_ops and host_ops are called. */
 const char *site_name(const struct site *site);
 
+/* site_copies - does a copy by grants cost no more than one by the processor? */
+bool site_copies(const struct site *site);
+
 /* site_place - what follows the colon in --host, for front_ops.open(); NULL if
  * nothing does. */
 const char *site_place(const struct site *site);

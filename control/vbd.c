@@ -706,6 +706,8 @@ static bool is_persistent(const struct vbd *vbd)
 
 	if (vbd->tune.given & 1u << TUNE_PERSISTENT)
 		return vbd->tune.value[TUNE_PERSISTENT] > 0;
+	if (site_copies(vbd->dev.guest->daemon->cfg.site))
+		return false;
 	TAILQ_FOREACH(dev, &vbd->dev.guest->devices, entry) {
 		if (dev->class == &vbd_class && dev != &vbd->dev)
 			rings += vbd_of_const(dev)->persistent;
