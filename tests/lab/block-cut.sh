@@ -97,6 +97,7 @@ examine() {
 	ok "$1, $2: no worker is left again" wait_for 60 no_workers
 }
 
+rm -f "$OUT"/writer-*.log # of another run
 daemon_start || bail "xenpvd starts"
 for type in ${TYPES:-pv pvh}; do
 	rm -f /var/tmp/ext4.img /var/tmp/btrfs.img
