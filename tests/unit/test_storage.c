@@ -116,6 +116,41 @@ static void file_registered(void **state)
 	free(mem);
 }
 
+/* System calls made for 12 reads, while they are begun. */
+static uint64_t enters_of(struct storage *s, unsigned batch)
+{
+	struct test_io t[12] = {0};
+	uint64_t before = uring.enters, all;
+	uint32_t i;
+
+	uring_batch(&uring, batch);
+	for (i = 0; i < 12; i++) {
+		t[i].io = (struct storage_io){.what = STORAGE_READ,
+					      .offset = i * 4 * K,
+					      .len = 4 * K,
+					      .buf = buf + i * 4 * K};
+		begin(s, &t[i]);
+	}
+	all = uring.enters - before;
+	uring_batch(&uring, 0);
+	for (i = 0; i < 12; i++)
+		assert_int_equal(finish(&t[i]), 0);
+	return all;
+}
+
+/* A device begins with the first ones while the others are made. */
+static void in_batches(void **state)
+{
+	struct storage *s;
+
+	(void)state;
+	s = opened("file", NULL, NULL);
+	assert_int_equal(enters_of(s, 0), 0);
+	assert_int_equal(enters_of(s, 5), 2);
+	assert_int_equal(enters_of(s, 12), 0);
+	s->driver->close(s);
+}
+
 /* A tmpfs of 64 KiB at DIR, in a mount namespace of our own. */
 static bool small_disk(const char *dir)
 {
@@ -383,6 +418,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(file_shrinks),
 		cmocka_unit_test(file_registered),
+		cmocka_unit_test(in_batches),
 		cmocka_unit_test(disk_is_full),
 		cmocka_unit_test(spec_is_strict),
 		cmocka_unit_test(spec_is_read),
