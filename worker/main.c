@@ -122,6 +122,16 @@ static void begin(struct worker *w, const struct proto_msg *msg, int fd)
 	refuse(msg, rc, rc ? err : "");
 }
 
+/* Why a queue did not start, which ended with RC. A limit of locked memory is for
+ * all processes of a user, and for io_uring's rings, too. */
+static const char *no_start(int rc)
+{
+	return rc == -ENOMEM
+		       ? "its thread cannot be started: out of memory, or "
+			 "of memory that may be locked (ulimit -l)"
+		       : "its thread cannot be started";
+}
+
 static void handle(struct worker *w, const struct proto_msg *msg,
 		   const int *fds, int nfds)
 {
@@ -142,7 +152,7 @@ static void handle(struct worker *w, const struct proto_msg *msg,
 	if (i < 0 && queue_begins(msg)) {
 		i = start(w, &id);
 		if (i < 0) {
-			refuse(msg, i, "its thread cannot be started");
+			refuse(msg, i, no_start(i));
 			goto close_fds;
 		}
 	}
