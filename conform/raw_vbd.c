@@ -326,12 +326,13 @@ void raw_vbd_put(struct raw_vbd *k, uint32_t ring, const struct blk_rsp *rsp)
 	       blk_abi_rsp(k->abi));
 }
 
+/* "Copied from request" (blkif.h) is of an indirect one what it does, not that
+ * it's indirect: so answers xen-blkback, and xen-blkfront takes nothing else
+ * since it looks ("response has wrong operation"). */
 void raw_vbd_answer(struct raw_vbd *k, struct raw_vbd_req *r, int16_t status)
 {
-	struct blk_rsp rsp = {.id = r->req.id,
-			      .op = r->req.indirect ? WIRE_BLK_OP_INDIRECT
-						    : r->req.op,
-			      .status = status};
+	struct blk_rsp rsp = {
+		.id = r->req.id, .op = r->req.op, .status = status};
 
 	raw_vbd_put(k, r->ring, &rsp);
 	r->open = false;
