@@ -303,6 +303,25 @@ static int list_cases(const struct kind *kind, bool json)
 	return 0;
 }
 
+/* Does PATTERN (NULL: all) name a case of KIND? Else a line in WHY. */
+static int any_case(const struct kind *kind, const char *pattern, char *why,
+		    size_t len)
+{
+	size_t n, i;
+	struct conform_case *at = kind->cases(&n);
+	bool found = false;
+
+	for (i = 0; at && i < n && !found; i++)
+		found = conform_named(&at[i], pattern);
+	free(at);
+	if (found)
+		return 0;
+	snprintf(why, len,
+		 "no case is named '%s': 'xenpv conform --list %s' shows all",
+		 pattern, kind->name);
+	return -ENOENT;
+}
+
 static void print(struct output *out, const struct kind *kind,
 		  const uint32_t count[3], bool json)
 {
@@ -367,6 +386,8 @@ int conform_command_run(const struct command *command,
 	table_init(&out.table, columns);
 	out.results = json_array();
 	signal(SIGPIPE, SIG_IGN); /* see host_ops.notify */
+	if (!rc)
+		rc = any_case(kind, opt.only, why, sizeof(why));
 	if (!rc)
 		rc = kind->run(args, &opt, count, why, sizeof(why));
 	if (rc)

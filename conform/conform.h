@@ -126,6 +126,9 @@ bool conform_dead(struct conform *c, const char *fmt, ...)
 /* OUT, of CONFORM_ID_MAX bytes: what --only is matched with. */
 void conform_id(const struct conform_case *at, char *out);
 
+/* Is the case one of those that PATTERN (NULL: all) names? */
+bool conform_named(const struct conform_case *at, const char *pattern);
+
 /* Is the case wanted by the options? False and a line in WHY. */
 bool conform_wanted(const struct conform_options *opt,
 		    const struct conform_case *at, char *why, size_t len);

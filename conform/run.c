@@ -119,6 +119,14 @@ void conform_id(const struct conform_case *at, char *out)
 	out[n] = '\0';
 }
 
+bool conform_named(const struct conform_case *at, const char *pattern)
+{
+	char id[CONFORM_ID_MAX];
+
+	conform_id(at, id);
+	return !pattern || fnmatch(pattern, id, FNM_EXTMATCH) == 0;
+}
+
 bool conform_wanted(const struct conform_options *opt,
 		    const struct conform_case *at, char *why, size_t len)
 {
@@ -136,9 +144,9 @@ static void one(struct conform *c, const struct conform_case *at)
 	int64_t begin = conform_now();
 	char why[CONFORM_DETAIL_MAX] = "";
 
-	conform_id(at, r.id);
-	if (c->opt->only && fnmatch(c->opt->only, r.id, FNM_EXTMATCH))
+	if (!conform_named(at, c->opt->only))
 		return;
+	conform_id(at, r.id);
 	c->verdict = CONFORM_PASS;
 	c->detail[0] = '\0';
 	c->deadline = begin + 1000 * (int64_t)(at->seconds ? at->seconds

@@ -52,5 +52,7 @@ done
 in_guest '@(handshake.protocol|offers.nothing|offers.everything|results.answers-in-another-order)' --protocol x86_32-abi
 like "the layout was that of 32 bits" "$(jq -r '.results[] | select(.case == "handshake.protocol").detail' conform.json)" \
 	'^x86_32-abi$'
+is "a pattern that is no case's is refused" "$(xenpv conform --only 'offer.*' blk-frontend web 2>&1)" \
+	"xenpv: no case is named 'offer.*': 'xenpv conform --list blk-frontend' shows all"
 ok "xenpvd ends" daemon_stop
 tap_end
