@@ -40,6 +40,7 @@ static void nodes(struct raw_back *b)
 	put_some(b, WIRE_BLK_KEY_FLUSH, offer->flush);
 	put_some(b, WIRE_BLK_KEY_BARRIER, offer->barrier);
 	put_some(b, WIRE_BLK_KEY_DISCARD, offer->discard);
+	put_some(b, WIRE_BLK_KEY_PERSISTENT, offer->persistent);
 	other_value(b);
 }
 

@@ -20,7 +20,7 @@
 /* What a unit announces; a node that is 0 is not written. */
 struct vbd_offer {
 	uint32_t order, queues, indirect;
-	bool flush, barrier, discard;
+	bool flush, barrier, discard, persistent;
 	uint32_t info;
 	uint32_t block; /* 0: 512 */
 	/* One more node, or another value of one of these. */

@@ -20,11 +20,13 @@ static void offers(struct conform *c, const void *arg)
 	conform_note(c,
 		     "%" PRIu32 " requests, %" PRIu32 " indirect, %" PRIu32
 		     " flushes, %" PRIu32 " barriers, %" PRIu32
-		     " discards, rings of %u pages, queues %" PRIu32,
+		     " discards, rings of %u pages, queues %" PRIu32
+		     ", persistent %" PRIu32,
 		     k->b.requests, k->count[WIRE_BLK_OP_INDIRECT],
 		     k->count[WIRE_BLK_OP_FLUSH],
 		     k->count[WIRE_BLK_OP_WRITE_BARRIER],
-		     k->count[WIRE_BLK_OP_DISCARD], 1u << k->order, k->queues);
+		     k->count[WIRE_BLK_OP_DISCARD], 1u << k->order, k->queues,
+		     raw_front_u32(&k->b, WIRE_BLK_KEY_PERSISTENT));
 }
 
 /* A disk that cannot be: the frontend need not take it, and must not mind. */
@@ -104,7 +106,7 @@ static const struct conform_case cases[] = {
 	OFFER("nothing", clause_blk_rw, 0),
 	OFFER("everything", clause_blk_rw, .order = 4, .queues = RAW_RINGS_MAX,
 	      .indirect = RAW_VBD_SEGS_MAX, .flush = true, .barrier = true,
-	      .discard = true),
+	      .discard = true, .persistent = true),
 	OFFER("max-ring-page-order 1", clause_blk_ring_order, .order = 1),
 	OFFER("max-ring-page-order 4", clause_blk_ring_order, .order = 4),
 	NODE("max-ring-page-order", "is a word", clause_blk_ring_order, "big"),
@@ -128,6 +130,7 @@ static const struct conform_case cases[] = {
 	OFFER("feature-flush-cache", clause_blk_flush, .flush = true),
 	OFFER("feature-barrier", clause_blk_barrier, .barrier = true),
 	OFFER("feature-discard", clause_blk_discard, .discard = true),
+	OFFER("feature-persistent", clause_blk_persistent, .persistent = true),
 	OFFER("blocks of 4096 bytes", clause_blk_sector_size, .block = 4096),
 	OFFER("blocks of 4096 bytes, indirect", clause_blk_sector_size,
 	      .block = 4096, .indirect = 64),
