@@ -30,19 +30,21 @@ void arena_fini(struct arena *a)
 	a->pages = 0;
 }
 
-/* The first page from AT on that is taken (or is not); a->pages if none. */
-static uint32_t next(const struct arena *a, uint32_t at, bool taken)
+/* The first page from AT on that is taken (or is not); END or more if there is
+ * none before END. */
+static uint32_t next(const struct arena *a, uint32_t at, uint32_t end,
+		     bool taken)
 {
 	uint64_t bits;
 
-	while (at < a->pages) {
+	while (at < end) {
 		bits = taken ? a->taken[at / 64] : ~a->taken[at / 64];
 		bits >>= at % 64;
 		if (bits)
 			return at + (uint32_t)__builtin_ctzll(bits);
 		at = (at / 64 + 1) * 64;
 	}
-	return a->pages;
+	return end;
 }
 
 static void mark(struct arena *a, uint32_t at, uint32_t n, bool taken)
@@ -68,10 +70,10 @@ uint8_t *arena_get(struct arena *a, uint32_t n)
 	if (n == 0 || n > a->pages - a->used)
 		return NULL;
 	for (;;) {
-		at = next(a, at, false);
+		at = next(a, at, a->pages, false);
 		if (at >= a->pages || n > a->pages - at)
 			return NULL;
-		end = next(a, at, true);
+		end = next(a, at, at + n, true);
 		if (end - at >= n)
 			break;
 		at = end;
