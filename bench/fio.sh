@@ -3,7 +3,10 @@
 #
 # In dom0 of the lab: the jobs that disks are measured with.
 
-FIO="fio --name=b --direct=1 --time_based --runtime=$SECONDS_EACH --ramp_time=1 --ioengine=libaio \
+# Before each of them; an HVM guest's wants more, since its pages are first mapped by the clock on the wall.
+RAMP=${RAMP:-1}
+
+FIO="fio --name=b --direct=1 --time_based --runtime=$SECONDS_EACH --ramp_time=$RAMP --ioengine=libaio \
 	--group_reporting --output-format=json"
 
 # Name, then fio's words; for who sources this.
@@ -32,7 +35,7 @@ fio_job() {
 	after=$(dom0_time)
 	# fio's warnings come before the object.
 	sed -n '/^{/,$p' <<<"$json" | jq -r --arg keys "$5" --argjson from "$before" --argjson to "$after" \
-		--argjson s $((SECONDS_EACH + 1)) '
+		--argjson s $((SECONDS_EACH + RAMP)) '
 		.jobs[0] as $j | (if $j.read.iops > 0 then $j.read else $j.write end) as $d |
 		[$keys, $d.iops, $d.bw / 1024, $d.lat_ns.mean / 1000, ($to - $from) * 1e6 / ($d.iops * $s)] | join("\t")' |
 		tee -a "$4"
