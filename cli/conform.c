@@ -314,7 +314,7 @@ static int any_case(const struct kind *kind, const char *pattern, char *why,
 	for (i = 0; at && i < n && !found; i++)
 		found = conform_named(&at[i], pattern);
 	free(at);
-	if (found)
+	if (found || !pattern)
 		return 0;
 	snprintf(why, len,
 		 "no case is named '%s': 'xenpv conform --list %s' shows all",
